@@ -1,0 +1,42 @@
+"""Reading history."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from houfu.history.models import Link
+from houfu.kernel import db
+
+_SQL = Path(__file__).parent / "sql"
+
+
+def links(merchant_id: int, *, subject: str = "", before_seq: int | None = None, limit: int = 100) -> list[Link]:
+    """Return a merchant's newest links first, of one subject where it is given."""
+    found = Link.objects.filter(merchant_id=merchant_id)
+    if subject:
+        found = found.filter(subject=subject)
+    if before_seq is not None:
+        found = found.filter(seq__lt=before_seq)
+    return list(found.order_by("-seq")[:limit])
+
+
+def heads() -> Iterator[tuple[int, int, str]]:
+    """Yield merchant, seq and hash of every chain's end: a checkpoint to be kept outside the database."""
+    for head in db.rows("SELECT merchant_id, seq, encode(hash, 'hex') AS hash FROM history_head ORDER BY merchant_id"):
+        yield head.merchant_id, head.seq, head.hash
+
+
+def broken_links(checkpoints: list[tuple[int, int, str]] | None = None) -> list[dict[str, Any]]:
+    """Recompute every chain and return what does not hold (I-15); an empty list means that all of it does.
+
+    Args:
+        checkpoints: ends of chains (merchant, seq, hash) kept earlier outside the database; a chain that was cut
+            back or rewritten since cannot contain them any more.
+    """
+    found = db.rows((_SQL / "history_broken.sql").read_text())
+    broken = [{"merchant_id": r.merchant_id, "seq": r.seq, "fault": r.fault} for r in found]
+    for merchant_id, seq, digest in checkpoints or []:
+        link = Link.objects.filter(merchant_id=merchant_id, seq=seq).first()
+        if link is None or bytes(link.hash).hex() != digest:
+            broken.append({"merchant_id": merchant_id, "seq": seq, "fault": "checkpoint_missing"})
+    return broken

@@ -1,0 +1,129 @@
+"""The door to the database: actions, SQL functions, and the laws that the database keeps under a name."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import psycopg
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from psycopg.rows import namedtuple_row
+
+from houfu.kernel.errors import Busy, Refused
+
+P = ParamSpec("P")
+R = TypeVar("R")
+RefusedType = TypeVar("RefusedType", bound=type[Refused])
+
+ATTEMPTS = 5
+_WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout (I-24)
+_laws: dict[str, type[Refused]] = {}
+_closing = threading.local()
+
+
+class OutcomeUnknown(Refused):
+    """The database connection was lost while the request was being committed; ask again by its key."""
+
+    code = "outcome_unknown"
+    status = 503
+
+
+def refuse_on(*laws: str) -> Callable[[RefusedType], RefusedType]:
+    """Let a class of refusal stand for constraints or SQLSTATEs, so that the database's word is the error's."""
+
+    def register(refusal: RefusedType) -> RefusedType:
+        _laws.update(dict.fromkeys(laws, refusal))
+        return refusal
+
+    return register
+
+
+def action(verb: Callable[P, R]) -> Callable[P, R]:
+    """Make a function one transaction, retried as a whole where the database asks for it.
+
+    An action called by another joins its transaction; a refusal inside then ends both. What was
+    `gathered` goes in last, so that the head of a history is locked for the shortest time.
+
+    Raises:
+        Busy: when deadlocks or lock timeouts outlast five attempts (I-24).
+        OutcomeUnknown: when the connection broke; whether it committed must be asked by key.
+    """
+
+    @wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if connection.in_atomic_block:
+            with transaction.atomic(savepoint=False):
+                return verb(*args, **kwargs)
+        for attempt in range(1, ATTEMPTS + 1):
+            _closing.gathered = {}
+            try:
+                with transaction.atomic():
+                    result = verb(*args, **kwargs)
+                    for items, close in _closing.gathered.values():
+                        close(items)
+                    return result
+            except Error as error:
+                refusal = _translate(error)
+                if not isinstance(refusal, Busy) or attempt == ATTEMPTS:
+                    raise refusal from error
+                threading.Event().wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  jitter is no secret
+        raise AssertionError("the last attempt returns or raises")
+
+    return run
+
+
+def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
+    """Return the list that gathers `name` during the current action; its end hands the list to `close`.
+
+    What is gathered goes into the same transaction, after everything else.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"{name} is gathered inside an action")
+    items, _ = _closing.gathered.setdefault(name, ([], close))
+    return items  # type: ignore[no-any-return]
+
+
+def call(function: str, *args: Any) -> list[Any]:
+    """Call an SQL function inside an action and return its rows as named tuples."""
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"{function} needs an action around it")
+    return rows(_statement(function), args)
+
+
+def rows(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+    """Run one statement with bound parameters and return its rows, if any, as named tuples."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall() if cursor.description else []
+
+
+@lru_cache(maxsize=256)
+def _statement(function: str) -> str:
+    types = rows(
+        "SELECT coalesce(array_agg(format_type(t, NULL) ORDER BY n), '{}') AS types FROM pg_proc,"
+        " unnest(proargtypes) WITH ORDINALITY AS a (t, n) WHERE proname = %s",
+        [function],
+    )[0].types
+    return f"SELECT * FROM {function}({', '.join(f'%s::{t}' for t in types)})"  # noqa: S608  names come from the catalogue
+
+
+def _translate(error: Error) -> Exception:
+    """Turn the database's word into the product's: the name of the law decides."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.Error):
+        return error
+    for law in (cause.diag.constraint_name, cause.sqlstate):
+        if law in _laws:
+            return _laws[law](said=cause.diag.message_primary) if law == cause.sqlstate else _laws[law]()
+    if cause.sqlstate in _WORTH_ANOTHER_TRY:
+        return Busy()
+    if (isinstance(error, OperationalError | InterfaceError) and connection.connection is None) or _broken():
+        connection.close()
+        return OutcomeUnknown()
+    return error
+
+
+def _broken() -> bool:
+    return connection.connection is not None and bool(connection.connection.closed)

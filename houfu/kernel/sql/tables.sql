@@ -1,0 +1,60 @@
+-- kernel: the instance's own identity, the moves that states may take, and the answers kept for repeated requests.
+
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_app') THEN CREATE ROLE houfu_app NOLOGIN; END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_verify') THEN CREATE ROLE houfu_verify NOLOGIN; END IF;
+END $$;
+GRANT USAGE ON SCHEMA public TO houfu_app, houfu_verify;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO houfu_app, houfu_verify;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- Whose database this is. The same id lies in a file of the data folder; a copy of the database has no such file
+-- and sends nothing (I-26). A trial instance may have its clock moved; a live one never.
+CREATE TABLE kernel_instance (
+    only_one boolean PRIMARY KEY DEFAULT true CONSTRAINT kernel_one_instance CHECK (only_one),
+    id uuid NOT NULL,
+    kind text NOT NULL CONSTRAINT kernel_instance_kind CHECK (kind IN ('live', 'trial')),
+    created_at timestamptz NOT NULL
+);
+GRANT INSERT ON kernel_instance TO houfu_app;
+
+-- Every step a state may take, from the rooms' tables of moves; a trigger on each table refuses any other (I-10).
+CREATE TABLE kernel_move (
+    machine text NOT NULL,
+    source text NOT NULL,
+    target text NOT NULL,
+    PRIMARY KEY (machine, source, target)
+);
+
+CREATE FUNCTION kernel_refuse_move_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM rows_before b JOIN rows_after a USING (merchant_id, id)
+        WHERE a.state <> b.state
+          AND NOT EXISTS (SELECT FROM kernel_move m
+                          WHERE m.machine = TG_ARGV[0] AND m.source = b.state AND m.target = a.state)
+    ) THEN
+        RAISE 'a % may not take this step', TG_ARGV[0] USING ERRCODE = 'HF001';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Rows that are written once: the trigger refuses for every role, the owner included.
+CREATE FUNCTION kernel_refuse_change_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE 'rows of % are written once', TG_TABLE_NAME USING ERRCODE = 'HF002';
+END $$;
+
+-- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11).
+CREATE TABLE kernel_answer (
+    merchant_id bigint NOT NULL,
+    principal text NOT NULL,
+    operation text NOT NULL,
+    key text NOT NULL CONSTRAINT kernel_answer_key_length CHECK (length(key) BETWEEN 1 AND 255),
+    request_digest bytea NOT NULL,
+    status smallint NOT NULL,
+    body text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (merchant_id, principal, operation, key)
+);
+GRANT INSERT ON kernel_answer TO houfu_app;

@@ -1,0 +1,75 @@
+"""People: API keys, made and revoked."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from houfu.history import actions as history
+from houfu.kernel import clock, db
+from houfu.kernel.errors import Invalid, NotFound
+from houfu.people.actor import SCOPES, Actor
+from houfu.people.models import ApiKey
+
+
+class UnknownScope(Invalid):
+    """A key can only carry scopes that exist."""
+
+    code = "scope_unknown"
+
+
+@db.refuse_on("people_key_one_year")
+class KeyLifeTooLong(Invalid):
+    """A key lives for a year at most."""
+
+    code = "people_key_one_year"
+
+
+@db.refuse_on("people_key_name_length", "people_key_person_length", "people_key_has_scope")
+class KeyIncomplete(Invalid):
+    """A key needs a name, a person and at least one scope."""
+
+    code = "people_key_incomplete"
+
+
+@db.action
+def create_key(
+    *, by: Actor, merchant_id: int, name: str, person: str, scopes: Sequence[str], days: int = 365
+) -> tuple[ApiKey, str]:
+    """Make an API key and return it with its token, which is shown this once and never stored.
+
+    Args:
+        merchant_id: whose things the key may touch; 0 for the platform's own key.
+        person: the natural person who answers for what the key does.
+        days: how long it lives, 366 at most.
+
+    Raises:
+        UnknownScope: for a scope that does not exist.
+    """
+    by.require("merchants:write", merchant_id or None)
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise UnknownScope(scopes=unknown)
+    secret, now = secrets.token_urlsafe(32), clock.now()
+    key_id = db.rows(
+        "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        [merchant_id, name, person, digest(secret), sorted(set(scopes)), now, now + timedelta(days=days)],
+    )[0].id
+    history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))
+    return ApiKey.objects.get(merchant_id=merchant_id, id=key_id), f"hf_{merchant_id}_{key_id}_{secret}"
+
+
+@db.action
+def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
+    """Revoke a key; from now on it opens nothing. Revoking twice changes nothing."""
+    by.require("merchants:write", merchant_id or None)
+    keys = ApiKey.objects.filter(merchant_id=merchant_id, id=id)
+    if not keys.exists():
+        raise NotFound()
+    if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
+        history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def digest(secret: str) -> bytes:
+    """Return what is stored of a secret."""
+    return hashlib.sha256(secret.encode()).digest()
