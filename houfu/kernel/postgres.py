@@ -76,13 +76,12 @@ def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
     Raises:
         UnsafePostgres: naming every setting that is wrong.
     """
-    found = {
-        name: setting
-        for name, setting in connection.execute(
+    found: dict[str, str] = dict(
+        connection.execute(
             "SELECT name, setting FROM pg_settings"
             " WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit', 'server_version_num')"
-        )
-    }
+        ).fetchall()
+    )
     wrong = {name: found[name] for name in ("fsync", "full_page_writes", "synchronous_commit") if found[name] == "off"}
     if int(found["server_version_num"]) < 150000:
         wrong["server_version_num"] = found["server_version_num"]
@@ -317,12 +316,10 @@ class Server:
         command = dies_with_us([str(_bin() / program), *args], "INT")
         if os.geteuid() != 0:
             return command
-        namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
-        if (
-            shutil.which("unshare")
-            and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
-        ):
-            return [*namespace, *command]
+        if shutil.which("unshare"):
+            namespace = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+            if subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0:
+                return [*namespace, *command]
         return self._as_nobody(command)
 
     def _as_nobody(self, command: list[str]) -> list[str]:
