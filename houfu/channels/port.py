@@ -58,7 +58,12 @@ class Payee:
 
 @dataclass(frozen=True)
 class Transfer:
-    """One transfer to be executed at most once under its request number."""
+    """One transfer to be executed at most once under its request number.
+
+    Args:
+        at: the instant for which the request is signed. It is fixed before the first byte leaves, so that a sender who
+            was held up cannot get a request accepted after the channel's acceptance window.
+    """
 
     principal: str  # the merchant's account at the channel
     request_no: str
@@ -66,6 +71,7 @@ class Transfer:
     fee_fen: int  # what the channel keeps on top
     payee: Payee
     purpose: str
+    at: datetime
 
 
 @dataclass(frozen=True)

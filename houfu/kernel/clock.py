@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+NEVER = timedelta(days=36500)  # a window that does not close
 
 
 class Clock(Protocol):

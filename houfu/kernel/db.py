@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
-from psycopg.rows import namedtuple_row
+from psycopg.rows import args_row, namedtuple_row
 
 from houfu.kernel.errors import Busy, Refused
 
@@ -20,6 +20,10 @@ ATTEMPTS = 5
 _WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout (I-24)
 _laws: dict[str, type[Refused]] = {}
 _closing = threading.local()
+
+
+class Again(Exception):  # noqa: N818
+    """What an action had looked at changed before it held it; the action runs again."""
 
 
 class OutcomeUnknown(Refused):
@@ -37,6 +41,11 @@ def refuse_on(*laws: str) -> Callable[[RefusedType], RefusedType]:
         return refusal
 
     return register
+
+
+def retry_on(*laws: str) -> None:
+    """Run an action again where one of these constraints stopped it: the next try will see why."""
+    _laws.update(dict.fromkeys(laws, Busy))
 
 
 def action(verb: Callable[P, R]) -> Callable[P, R]:
@@ -63,7 +72,7 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
                     for items, close in _closing.gathered.values():
                         close(items)
                     return result
-            except Error as error:
+            except (Error, Again) as error:
                 refusal = _translate(error)
                 if not isinstance(refusal, Busy) or attempt == ATTEMPTS:
                     raise refusal from error
@@ -91,10 +100,17 @@ def call(function: str, *args: Any) -> list[Any]:
     return rows(_statement(function), args)
 
 
-def rows(statement: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
-    """Run one statement with bound parameters and return its rows, if any, as named tuples."""
+def rows(
+    statement: str, params: Sequence[Any] | dict[str, Any] = (), into: Callable[..., Any] | None = None
+) -> list[Any]:
+    """Run one statement with bound parameters and return its rows, if any.
+
+    Args:
+        into: what to make of each row's columns, in their order; named tuples unless given.
+    """
     connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=namedtuple_row) as cursor:
+    factory = args_row(into) if into else namedtuple_row
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
         cursor.execute(statement, params)
         return cursor.fetchall() if cursor.description else []
 
@@ -109,8 +125,10 @@ def _statement(function: str) -> str:
     return f"SELECT * FROM {function}({', '.join(f'%s::{t}' for t in types)})"  # noqa: S608  names come from the catalogue
 
 
-def _translate(error: Error) -> Exception:
+def _translate(error: Error | Again) -> Exception:
     """Turn the database's word into the product's: the name of the law decides."""
+    if isinstance(error, Again):
+        return Busy()
     cause = error.__cause__
     if not isinstance(cause, psycopg.Error):
         return error

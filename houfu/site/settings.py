@@ -41,11 +41,27 @@ def _databases() -> dict[str, dict[str, Any]]:
     }
 
 
+def connect() -> None:
+    """Find the database anew, as for a server that was started after these settings were read."""
+    from django.db import connections
+
+    for alias, found in _databases().items():
+        connections[alias].close()
+        connections[alias].settings_dict.update(found)
+
+
+def disconnect() -> None:
+    """Close every connection of this thread."""
+    from django.db import connections
+
+    connections.close_all()
+
+
 DATABASES = _databases()
 INSTALLED_APPS = [
     f"houfu.{room}"
     for room in ("kernel", "history", "policies", "calendars", "people", "merchants", "ledger", "limits", "channels",
-                 "orders", "payouts")
+                 "orders", "payouts", "reconciliation")
     if (Path(__file__).resolve().parent.parent / room).is_dir()
 ]  # fmt: skip
 ROOT_URLCONF = "houfu.site.urls"

@@ -1,38 +1,96 @@
-"""Upkeep: what every start does after the migrations, so that database, files and rules agree."""
+"""Upkeep: what every start does, so that database, files and rules agree."""
 
 import json
+import os
+from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
 
-from houfu.kernel import clock, db
+from houfu.calendars import actions as calendars
+from houfu.kernel import clock, db, fence, postgres, states
+from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
+from houfu.limits.states import LOAN, POOL
+from houfu.merchants.states import STORE
+from houfu.orders.states import PAIRS
+from houfu.payouts.states import BENEFICIARY, PAYOUT
+from houfu.people.actor import system
+from houfu.policies import actions as policies
 
-MACHINES: dict[str, set[tuple[str, str]]] = {}
+MACHINES = {
+    "store": states.pairs(STORE),
+    "pool": states.pairs(POOL),
+    "loan": states.pairs(LOAN),
+    "order": PAIRS,
+    "payout": states.pairs(PAYOUT),
+    "beneficiary": states.pairs(BENEFICIARY),
+}
 
 
-def settle_in(*, kind: str) -> None:
-    """Bring a migrated database to what this version ships: moves of states, packs, calendar, its own identity.
+class LiveClock(Refused):
+    """The clock of a live instance is the machine's; only a trial instance's may be moved."""
+
+    code = "clock_of_live_instance"
+
+
+class NotMigrated(Refused):
+    """The database is not at this version's schema: run `houfu db migrate`."""
+
+    code = "database_not_migrated"
+
+
+def migrate(*, kind: str) -> None:
+    """Bring the database to this version: tables, moves of states, packs, calendar, its own identity.
 
     Args:
         kind: "live" or "trial"; decides once, at the first start, whether the clock may ever be moved.
     """
-    _write_moves()
-    _write_identity(kind)
-
-
-def _write_moves() -> None:
+    call_command("migrate", database="owner", verbosity=0)
     with connections["owner"].cursor() as cursor:
         for machine, moves in MACHINES.items():
             cursor.execute("DELETE FROM kernel_move WHERE machine = %s", [machine])
             cursor.executemany("INSERT INTO kernel_move VALUES (%s, %s, %s)", [(machine, *m) for m in sorted(moves)])
+    _write_identity(kind)
+    policies.load_shipped(by=system("upkeep"))
+    calendars.load_shipped(by=system("upkeep"))
+
+
+def migrated() -> bool:
+    """Say whether the database is at this version's schema."""
+    executor = MigrationExecutor(connections["owner"])
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def check() -> None:
+    """Refuse to run on a database that is unsafe or not migrated, and take the clock that the instance has.
+
+    Raises:
+        UnsafePostgres, NotMigrated, LiveClock: nothing was started.
+    """
+    connection = connections["default"]
+    connection.ensure_connection()
+    postgres.refuse_unsafe(connection.connection)
+    if not migrated():
+        raise NotMigrated()
+    if path := os.environ.get("HOUFU_CLOCK"):
+        if Instance.objects.get().kind != "trial":
+            raise LiveClock()
+        clock.install(clock.FileClock(Path(path)))
 
 
 @db.action
 def _write_identity(kind: str) -> None:
     if not Instance.objects.exists():
-        instance = Instance(only_one=True, id=uuid4(), kind=kind, created_at=clock.now())
-        instance.save(force_insert=True)
-        settings.HOME.mkdir(parents=True, exist_ok=True)
-        (settings.HOME / "instance.json").write_text(json.dumps({"id": str(instance.id)}))
+        Instance(only_one=True, id=uuid4(), kind=kind, created_at=clock.now()).save(force_insert=True)
+        fence.adopt()
+
+
+def write_channel(name: str, **entry: object) -> None:
+    """Write one channel's table into channels.toml of the data folder, beside the others."""
+    path = settings.HOME / "channels.toml"
+    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entry.items()), ""]
+    path.write_text("\n".join(lines))

@@ -37,13 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
         _create(TEMPLATE, "template0")
         os.environ["DATABASE_URL"] = _url(TEMPLATE)
         _setup_django()
-        from django.core.management import call_command
         from django.db import connections
 
         from houfu.site import upkeep
 
-        call_command("migrate", database="owner", verbosity=0)
-        upkeep.settle_in(kind="trial")
+        upkeep.migrate(kind="trial")
         connections.close_all()
     name = f"houfu_{getattr(config, 'workerinput', {}).get('workerid', 'main')}"
     _create(name, TEMPLATE)

@@ -1,0 +1,58 @@
+"""Which channels this instance speaks to: `channels.toml` in the data folder, one table for each.
+
+    [simulator]
+    adapter = "simulator"
+    url = "http://127.0.0.1:8901"
+    channel_key = "channel.pub"     # the channel's public key
+    client_key = "keys/client.key"  # ours; only the worker needs to read it
+"""
+
+import tomllib
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from houfu.channels.port import Channel, Dedupe
+from houfu.channels.simulator.adapter import SimulatorChannel
+from houfu.kernel.errors import Refused
+
+
+class ChannelNotConfigured(Refused):
+    """This instance has no channel of that name in its channels.toml."""
+
+    code = "channel_not_configured"
+
+
+def _simulator(name: str, folder: Path, entry: dict[str, Any]) -> Channel:
+    return SimulatorChannel(
+        base_url=entry["url"],
+        client_key=folder / entry["client_key"],
+        channel_key=folder / entry["channel_key"],
+        timeout=entry.get("timeout_seconds", 5),
+        dedupe=Dedupe(entry.get("dedupe", "strict")),
+        acceptance_window=timedelta(seconds=entry.get("acceptance_seconds", 300)),
+    )
+
+
+ADAPTERS: dict[str, Callable[[str, Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
+_open: dict[tuple[str, float], Channel] = {}
+
+
+def channel(name: str) -> Channel:
+    """Return the adapter of a channel, made anew when channels.toml has changed.
+
+    Raises:
+        ChannelNotConfigured: there is no such table, or it names no adapter of ours.
+    """
+    path = settings.HOME / "channels.toml"
+    try:
+        key = (name, path.stat().st_mtime)
+        if key not in _open:
+            entry = tomllib.loads(path.read_text())[name]
+            _open[key] = ADAPTERS[entry["adapter"]](name, settings.HOME, entry)
+    except (FileNotFoundError, KeyError) as error:
+        raise ChannelNotConfigured(channel=name) from error
+    return _open[key]

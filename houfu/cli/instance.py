@@ -1,0 +1,35 @@
+"""houfu instance: whose database this is."""
+
+import json
+
+import click
+
+from houfu.kernel import fence
+from houfu.kernel.models import Instance
+from houfu.kernel.terminal import emit, json_option
+
+
+@click.group("instance")
+def cli() -> None:
+    """Which instance this is, and whether it may send."""
+
+
+@cli.command()
+@json_option
+def show(as_json: bool) -> None:
+    """Show the identity of this instance. Example: houfu instance show"""
+    instance = Instance.objects.get()
+    try:
+        fence.check()
+        sends = True
+    except fence.CopiedInstance:
+        sends = False
+    emit({"id": str(instance.id), "kind": instance.kind, "created_at": instance.created_at, "sends": sends}, as_json)
+
+
+@cli.command()
+@click.confirmation_option(prompt="Does nothing else send payouts under this identity?")
+def adopt() -> None:
+    """Let this copy of a database send payouts, as after a restore on a new machine."""
+    fence.adopt()
+    click.echo(json.dumps({"sends": True}))

@@ -1,0 +1,98 @@
+"""The `houfu` command, assembled from the rooms: `houfu <noun> <verb>`.
+
+Exit codes: 0 done, 2 usage, 3 refused.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from houfu.cli import opening
+from houfu.kernel.errors import Refused
+
+NOUNS = {
+    "calendar": ("houfu.calendars.cli", "Workdays, windows, run days. 日历"),
+    "channel": ("houfu.channels.cli", "Payment channels and what waits for them. 通道"),
+    "db": ("houfu.cli.db", "The database: migrate, check. 数据库"),
+    "demo": ("houfu.demo.cli", "Play the stories on a throw-away instance. 演示"),
+    "group": ("houfu.merchants.group_cli", "Groups of stores that may share limits. 集团"),
+    "history": ("houfu.history.cli", "What happened, by whom; verify the chains. 行为流水"),
+    "import": ("houfu.imports.cli", "Take in files of order events. 导入"),
+    "instance": ("houfu.cli.instance", "Whose database this is. 实例"),
+    "key": ("houfu.people.cli", "API keys. 接口密钥"),
+    "ledger": ("houfu.ledger.cli", "Balances. 账本"),
+    "limit": ("houfu.limits.cli", "Own limits, loans, tolerance. 额度"),
+    "merchant": ("houfu.merchants.cli", "Legal persons. 商户"),
+    "order": ("houfu.orders.cli", "Orders and their way to money. 订单"),
+    "payout": ("houfu.payouts.cli", "Money out. 提现"),
+    "policy": ("houfu.policies.cli", "The rules in force. 规则参数"),
+    "pool": ("houfu.limits.pool_cli", "Shared limits. 额度共享"),
+    "reconciliation": ("houfu.reconciliation.cli", "Statements and breaks. 对账"),
+    "simulator": ("houfu.channels.simulator.cli", "A payment channel that behaves by script. 模拟通道"),
+    "store": ("houfu.merchants.store_cli", "Stores. 店铺"),
+    "up": ("houfu.cli.up", "Start everything on this machine. 启动"),
+    "verify": ("houfu.verify.cli", "Prove the invariants from the books. 核验"),
+    "web": ("houfu.cli.web", "The web process alone. 网页进程"),
+    "worker": ("houfu.cli.worker", "The worker process alone. 后台进程"),
+}
+WITHOUT_DATABASE = {"demo", "simulator", "up"}
+
+
+class Nouns(click.Group):
+    """Finds a noun's commands in its room, and opens the database for those that need it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(NOUNS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in NOUNS:
+            return None
+        opening.setup_django()
+        if name not in WITHOUT_DATABASE and "--help" not in sys.argv[1:]:
+            ctx.with_resource(opening.database())
+        command: click.Command = importlib.import_module(NOUNS[name][0]).cli
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Nouns"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(NOUNS.items())])
+
+
+@click.command(cls=Nouns)
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Data folder; HOUFU_HOME, else ~/.houfu.")
+@click.version_option(package_name="houfu")
+def cli(home: Path | None) -> None:
+    """Houfu 后付: limits, books and payouts for merchants who sell on pay-later terms.
+
+    Example: houfu up
+    """
+    if home:
+        os.environ["HOUFU_HOME"] = str(home.absolute())
+
+
+def main() -> None:
+    """Run the command and turn a refusal into one line (or one JSON object) and exit code 3."""
+    try:
+        cli()
+    except Refused as refusal:
+        if "--json" in sys.argv:
+            click.echo(json.dumps(refused(refusal), ensure_ascii=False, default=str))
+        else:
+            click.echo(f"refused: {refusal.code}: {refusal}", err=True)
+            for reason in refusal.reasons:
+                click.echo(f"  {reason.code} ({reason.rule}): {reason.cure} {reason.figures or ''}", err=True)
+        sys.exit(3)
+
+
+def refused(refusal: Refused) -> dict[str, object]:
+    """Return a refusal as the JSON that commands print."""
+    return {
+        "refused": refusal.code,
+        "message": refusal.message,
+        "details": refusal.details,
+        "reasons": [{"code": r.code, "rule": r.rule, "figures": r.figures, "cure": r.cure} for r in refusal.reasons],
+    }

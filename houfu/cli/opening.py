@@ -1,0 +1,47 @@
+"""Opening the database for a command: the one that runs, or one started for as long as the command takes."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def setup_django() -> None:
+    """Load the rooms; nothing is connected yet."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houfu.site.settings")
+    import django
+
+    django.setup()
+
+
+def home() -> Path:
+    """Return the data folder."""
+    from django.conf import settings
+
+    return Path(settings.HOME)
+
+
+@contextmanager
+def database(*, kind: str = "live") -> Iterator[None]:
+    """Have a database, migrated and checked, while the block runs.
+
+    An embedded server that is up already is used; else one is started and stopped again. It is migrated by itself,
+    an external one only by `houfu db migrate`.
+    """
+    from houfu.kernel import postgres
+    from houfu.site import settings, upkeep
+
+    server = None
+    if not os.environ.get("DATABASE_URL") and postgres.url(home(), "houfu_runtime") is None:
+        server = postgres.Server(home())
+        server.start()
+    try:
+        settings.connect()
+        if not os.environ.get("DATABASE_URL") and not upkeep.migrated():
+            upkeep.migrate(kind=kind)
+        upkeep.check()
+        yield
+    finally:
+        settings.disconnect()
+        if server:
+            server.stop()

@@ -1,0 +1,37 @@
+"""Reading the ledger."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from houfu.kernel import db
+from houfu.ledger import models
+from houfu.ledger.actions import Account
+
+
+def balances(merchant_id: int, *, owner: int | None = None, kinds: Iterable[str] = ()) -> dict[Account, int]:
+    """Return the balances of a merchant's accounts in fen; an account that was never used is missing, and zero."""
+    found = models.Account.objects.filter(merchant_id=merchant_id)
+    if owner is not None:
+        found = found.filter(owner=owner)
+    if kinds:
+        found = found.filter(kind__in=list(kinds))
+    return {Account(a.kind, a.owner): a.balance_fen for a in found.order_by("kind", "owner")}
+
+
+def balances_at(merchant_id: int, at: datetime) -> dict[Account, int]:
+    """Return the balances as they were at an instant, rebuilt from the entries alone (I-27)."""
+    rebuilt = db.rows(
+        """
+        SELECT a.kind, a.owner, sum(CASE WHEN (h.debit) = (a.grows_by = 'debit') THEN h.amount_fen
+                                         ELSE -h.amount_fen END)::bigint AS balance_fen
+        FROM ledger_transfer t JOIN ledger_entry e
+             ON (e.merchant_id, e.transfer_id, e.unit) = (t.merchant_id, t.id, t.unit)
+        CROSS JOIN LATERAL (VALUES (e.debit_id, true, e.amount_fen), (e.credit_id, false, e.amount_fen))
+             AS h (account_id, debit, amount_fen)
+        JOIN ledger_account a ON a.merchant_id = e.merchant_id AND a.id = h.account_id
+        WHERE t.merchant_id = %s AND t.at <= %s
+        GROUP BY a.kind, a.owner ORDER BY a.kind, a.owner
+        """,
+        [merchant_id, at],
+    )
+    return {Account(row.kind, row.owner): row.balance_fen for row in rebuilt}

@@ -1,0 +1,111 @@
+"""Reading limits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from houfu.kernel import clock
+from houfu.kernel.errors import NotFound
+from houfu.ledger import queries as ledger
+from houfu.ledger.actions import Account
+from houfu.limits import rules
+from houfu.limits.models import Loan, Member, Pool
+from houfu.merchants import queries as merchants
+from houfu.people.actor import Actor
+from houfu.policies import queries as policies
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A store's limits as they are now, in fen: what it has, what is in use, and what it could still take."""
+
+    store_id: int
+    own_limit_fen: int
+    own_free_fen: int
+    reduced_fen: int
+    pool_id: int | None
+    pool_used_fen: int
+    pool_reach_fen: int
+    loan_fen: int
+    loan_free_fen: int
+    tolerance_used_fen: int
+    effective_fen: int
+    exposure_fen: int
+    tolerance_band_fen: int
+
+
+def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
+    """Return a store's limits as the next order would meet them."""
+    merchants.access_store(by, "limits:read", merchant_id, store_id)
+    member = Member.objects.filter(merchant_id=merchant_id, store_id=store_id).first()
+    pool = Pool.objects.get(merchant_id=merchant_id, id=member.pool_id) if member else None
+    stands = ledger.balances(merchant_id)
+
+    def fen(*kinds: str, owner: int = store_id) -> int:
+        return sum(stands.get(Account(kind, owner), 0) for kind in kinds)
+
+    own_limit_fen = fen("q:own:free", "q:own:held", "q:own:drawn")
+    pool_used_fen = fen("q:pool:held", "q:pool:drawn")
+    loan_fen = fen("q:temp:free", "q:temp:held", "q:temp:drawn")
+    pool_free_fen = fen("q:pool:free", owner=pool.id) if pool and pool.state == "active" else 0
+    effective_fen = rules.effective_limit(own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen)
+    tolerance_used_fen = fen("q:tolerance:held", "q:tolerance:drawn")
+    permille = policies.at(clock.now()).orders.tolerance_permille
+    return Figures(
+        store_id=store_id,
+        own_limit_fen=own_limit_fen,
+        own_free_fen=fen("q:own:free"),
+        reduced_fen=fen("q:reduced"),
+        pool_id=pool.id if pool else None,
+        pool_used_fen=pool_used_fen,
+        pool_reach_fen=effective_fen - own_limit_fen - pool_used_fen - loan_fen,
+        loan_fen=loan_fen,
+        loan_free_fen=fen("q:temp:free"),
+        tolerance_used_fen=tolerance_used_fen,
+        effective_fen=effective_fen,
+        exposure_fen=own_limit_fen - fen("q:own:free") + pool_used_fen + loan_fen - fen("q:temp:free") + tolerance_used_fen,
+        tolerance_band_fen=rules.tolerance_band(effective_fen, permille),
+    )
+
+
+def access_pool(by: Actor, scope: str, merchant_id: int, id: int) -> Pool:
+    """Return a pool, if the actor may do `scope` to its merchant's things."""
+    by.require(scope, merchant_id)
+    pool = Pool.objects.filter(merchant_id=merchant_id, id=id).first()
+    if pool is None:
+        raise NotFound()
+    return pool
+
+
+def pools(by: Actor, merchant_id: int) -> list[Pool]:
+    """Return a merchant's pools."""
+    by.require("limits:read", merchant_id)
+    return list(Pool.objects.filter(merchant_id=merchant_id).order_by("id"))
+
+
+def members(merchant_id: int, pool_id: int) -> list[Member]:
+    """Return the members of a pool."""
+    return list(Member.objects.filter(merchant_id=merchant_id, pool_id=pool_id).order_by("store_id"))
+
+
+def open_loan(merchant_id: int, store_id: int) -> Loan | None:
+    """Return a store's open loan, overdue ones included."""
+    return Loan.objects.filter(merchant_id=merchant_id, store_id=store_id).exclude(state="repaid").first()
+
+
+def stores_with_loans(merchant_id: int, store_ids: Iterable[int]) -> set[int]:
+    """Return those of the stores that have an open loan."""
+    found = Loan.objects.filter(merchant_id=merchant_id, store_id__in=list(store_ids)).exclude(state="repaid")
+    return set(found.values_list("store_id", flat=True))
+
+
+def loans(by: Actor, merchant_id: int) -> list[Loan]:
+    """Return a merchant's loans, newest first."""
+    by.require("limits:read", merchant_id)
+    return list(Loan.objects.filter(merchant_id=merchant_id).order_by("-id"))
+
+
+def loans_fallen_due(at: datetime) -> Iterable[Loan]:
+    """Return the loans that are due and not yet marked, held until the action ends."""
+    waiting = Loan.objects.select_for_update().filter(state__in=["open", "partly_repaid"], due_at__lt=at)
+    return waiting.order_by("merchant_id", "id")

@@ -1,0 +1,12 @@
+from django.db import migrations
+
+from houfu.kernel.migration import run
+
+
+class Migration(migrations.Migration):
+    initial = True
+    dependencies = [("limits", "0001_initial")]
+    operations = run(
+        "orders", "tables.sql", "orders_decision_v1.sql", "orders_authorise_v1.sql", "orders_write_v1.sql",
+        "orders_first_lots_v1.sql", "orders_allocate_v1.sql", "orders_free_v1.sql",
+    )  # fmt: skip

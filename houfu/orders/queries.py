@@ -1,0 +1,154 @@
+"""Reading orders, lots and evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from houfu.kernel import db
+from houfu.kernel.errors import NotFound
+from houfu.orders.models import Event, Evidence, Lot, Order
+from houfu.people.actor import Actor
+
+
+def access_order(by: Actor, scope: str, merchant_id: int, id: str) -> Order:
+    """Return an order, if the actor may do `scope` to its merchant's things."""
+    by.require(scope, merchant_id)
+    order = Order.objects.filter(merchant_id=merchant_id, id=id).first()
+    if order is None:
+        raise NotFound()
+    return order
+
+
+def order(merchant_id: int, id: str) -> Order:
+    """Return an order that the caller knows to be the merchant's."""
+    return Order.objects.get(merchant_id=merchant_id, id=id)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The place in a listing after which the next page begins."""
+
+    authorised_at: datetime
+    id: str
+
+
+def orders(
+    by: Actor, merchant_id: int, *, store_id: int | None = None, state: str = "", after: Cursor | None = None, limit: int = 100
+) -> list[Order]:
+    """Return a merchant's orders, newest first."""
+    by.require("orders:read", merchant_id)
+    where, params = ["merchant_id = %s"], [merchant_id]
+    for condition, value in (("store_id = %s", store_id), ("state = %s", state or None)):
+        if value is not None:
+            where.append(condition)
+            params.append(value)  # type: ignore[arg-type]
+    if after:
+        where.append("(authorised_at, id) < (%s, %s)")
+        params += [after.authorised_at, after.id]  # type: ignore[list-item]
+    return list(
+        Order.objects.raw(
+            f"SELECT * FROM orders_order WHERE {' AND '.join(where)}"  # noqa: S608  conditions are ours, values are bound
+            f" ORDER BY authorised_at DESC, id DESC LIMIT {int(limit)}",
+            params,
+        )
+    )
+
+
+def lot(merchant_id: int, id: str) -> Lot | None:
+    """Return the lot of an order, once it was received."""
+    return Lot.objects.filter(merchant_id=merchant_id, id=id).first()
+
+
+def events(merchant_id: int, id: str) -> list[Event]:
+    """Return the steps of an order in the order of time."""
+    return list(Event.objects.filter(merchant_id=merchant_id, order_id=id).order_by("at", "batch", "no"))
+
+
+def evidence(merchant_id: int, id: str) -> list[Evidence]:
+    """Return the evidence of an order's receipt."""
+    return list(Evidence.objects.filter(merchant_id=merchant_id, order_id=id).order_by("recorded_at", "person"))
+
+
+def evidence_due(merchant_id: int, at: datetime) -> list[Evidence]:
+    """Return carrier proof of a merchant whose days are over and which has not counted yet (O2)."""
+    waiting = Evidence.objects.filter(merchant_id=merchant_id, kind="carrier", counted=False, counts_at__lte=at)
+    return list(waiting.order_by("order_id"))
+
+
+def merchants_with_work(at: datetime, authorised_before: datetime) -> list[int]:
+    """Return the merchants whose orders or lots have something due: proof, maturity, payment, expiry."""
+    found = db.rows(
+        """
+        SELECT merchant_id FROM orders_evidence WHERE NOT counted AND kind = 'carrier' AND counts_at <= %(at)s
+        UNION SELECT l.merchant_id FROM orders_lot l JOIN orders_order o USING (merchant_id, id)
+              WHERE l.matured_at IS NULL AND l.matures_at <= %(at)s AND o.state = 'settled'
+        UNION SELECT l.merchant_id FROM orders_lot l JOIN orders_order o USING (merchant_id, id)
+              WHERE l.settled_at IS NULL AND l.payment_due_at < %(at)s AND o.state = 'received'
+        UNION SELECT merchant_id FROM orders_order WHERE state = 'authorised' AND authorised_at < %(expired)s
+        ORDER BY 1
+        """,
+        {"at": at, "expired": authorised_before},
+    )
+    return [row.merchant_id for row in found]
+
+
+def expired(merchant_id: int, authorised_before: datetime, limit: int) -> list[str]:
+    """Return orders of a merchant that were authorised before an instant and never shipped."""
+    found = Order.objects.filter(merchant_id=merchant_id, state="authorised", authorised_at__lt=authorised_before)
+    return list(found.order_by("authorised_at", "id").values_list("id", flat=True)[:limit])
+
+
+def unpaid(merchant_id: int, at: datetime, limit: int) -> list[Any]:
+    """Return received orders of a merchant whose payment is late: id and payment_due_at."""
+    return db.rows(
+        "SELECT l.id, l.payment_due_at FROM orders_lot l JOIN orders_order o USING (merchant_id, id)"
+        " WHERE l.merchant_id = %s AND l.settled_at IS NULL AND l.payment_due_at < %s AND o.state = 'received'"
+        " ORDER BY l.payment_due_at, l.id LIMIT %s",
+        [merchant_id, at, limit],
+    )
+
+
+def lots_maturing(merchant_id: int, at: datetime, limit: int) -> list[Any]:
+    """Return settled lots of a merchant that are due to mature: id and matures_at."""
+    return db.rows(
+        "SELECT l.id, l.matures_at FROM orders_lot l JOIN orders_order o USING (merchant_id, id)"
+        " WHERE l.merchant_id = %s AND l.matured_at IS NULL AND l.matures_at <= %s AND o.state = 'settled'"
+        " ORDER BY l.matures_at, l.id LIMIT %s",
+        [merchant_id, at, limit],
+    )
+
+
+def lots_left(merchant_id: int, store_ids: Sequence[int]) -> list[tuple[int, str]]:
+    """Return store and id of matured lots that have something left, oldest first."""
+    found = db.rows(
+        "SELECT store_id, id FROM orders_lot WHERE merchant_id = %s AND store_id = ANY (%s)"
+        " AND matured_at IS NOT NULL AND left_fen > 0 ORDER BY store_id, matured_at, id",
+        [merchant_id, list(store_ids)],
+    )
+    return [(row.store_id, row.id) for row in found]
+
+
+def first_lots(merchant_id: int, store_id: int, amount_fen: int) -> list[tuple[str, int]]:
+    """Return the orders that a payout of this amount would pay out, and how much of each (P3)."""
+    found = db.rows(
+        "SELECT id, amount_fen FROM orders_first_lots_v1(ARRAY[%s::bigint], ARRAY[%s::bigint], ARRAY[%s::bigint])",
+        [merchant_id, store_id, amount_fen],
+    )
+    return [(row.id, row.amount_fen) for row in found]
+
+
+def stores_of(merchant_id: int, ids: Sequence[str]) -> set[int]:
+    """Return the stores of orders."""
+    found = Order.objects.filter(merchant_id=merchant_id, id__in=ids)
+    return set(found.values_list("store_id", flat=True).distinct())
+
+
+def stores_in_deficit(merchant_id: int, store_ids: Sequence[int]) -> list[int]:
+    """Return those of the stores that owe a deficit (O7)."""
+    found = db.rows(
+        "SELECT owner FROM ledger_account WHERE merchant_id = %s AND kind = 'deficit' AND owner = ANY (%s)"
+        " AND balance_fen > 0 ORDER BY owner",
+        [merchant_id, list(store_ids)],
+    )
+    return [row.owner for row in found]

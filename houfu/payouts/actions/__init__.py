@@ -1,0 +1,10 @@
+"""Every write to payouts: one verb, one function, its own transaction."""
+
+from houfu.payouts.actions.beneficiaries import note_channel_state, register, revoke, verify
+from houfu.payouts.actions.requests import cancel, request, run, stand, stand_down
+from houfu.payouts.actions.sending import begin, note_late, postpone, record, turn_down
+
+__all__ = [
+    "begin", "cancel", "note_channel_state", "note_late", "postpone", "record", "register", "request", "revoke", "run",
+    "stand", "stand_down", "turn_down", "verify",
+]  # fmt: skip

@@ -1,0 +1,122 @@
+"""Beneficiaries: registered, verified, cooled, revoked (P6, P8)."""
+
+from datetime import timedelta
+
+from houfu.channels.port import Payee, PayeeState
+from houfu.history import actions as history
+from houfu.kernel import clock, db, vault
+from houfu.kernel.errors import Invalid, NotFound, Refused
+from houfu.merchants import queries as merchants
+from houfu.payouts import states
+from houfu.payouts.models import Beneficiary
+from houfu.people.actor import Actor
+from houfu.policies import queries as policies
+
+
+@db.refuse_on("payouts_beneficiary_kind", "payouts_beneficiary_holder")
+class BadBeneficiary(Invalid):
+    """A beneficiary is an Alipay account or a corporate bank account, with its holder's name (P6)."""
+
+    code = "beneficiary_invalid"
+
+
+@db.refuse_on("payouts_beneficiary_once")
+class BeneficiaryRegistered(Refused):
+    """This account is registered already."""
+
+    code = "payouts_beneficiary_once"
+
+
+class BeneficiaryDenied(Refused):
+    """Payouts for this purpose class are denied, and so are its beneficiaries (P8)."""
+
+    code = "beneficiary_denied"
+
+
+@db.action
+def register(
+    *, by: Actor, merchant_id: int, kind: str, purpose_class: str, holder: str, account: str
+) -> Beneficiary:
+    """Register an account to which payouts may go once it is verified and has cooled.
+
+    Args:
+        kind: "alipay" or "bank_corporate".
+        purpose_class: what the account is paid for, one of the policy's purposes.
+        account: the full number or login; sealed before it is stored.
+
+    Raises:
+        BadBeneficiary, BeneficiaryDenied, BeneficiaryRegistered: nothing was registered.
+    """
+    merchants.access_merchant(by, "payouts:write", merchant_id)
+    now = clock.now()
+    policy = policies.at(now).payouts
+    if purpose_class in policy.denied_purposes:
+        raise BeneficiaryDenied(purpose_class=purpose_class)
+    account = account.strip()
+    if purpose_class not in policy.purposes or not 4 <= len(account) <= 100:
+        raise BadBeneficiary(purpose_class=purpose_class)
+    digest = vault.fingerprint(f"{kind}|{account}", "beneficiary")
+    beneficiary_id = db.rows(
+        "INSERT INTO payouts_beneficiary (merchant_id, kind, purpose_class, holder, account_sealed, account_digest,"
+        " account_tail, state, channel_state, registered_by, registered_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'registered', 'normal', %s, %s) RETURNING id",
+        [merchant_id, kind, purpose_class, holder, vault.seal(account, _place(merchant_id, digest)), digest, account[-4:],
+         by.label, now],
+    )[0].id  # fmt: skip
+    history.record("beneficiary.registered", by=by, merchant_id=merchant_id, subject=f"beneficiary/{beneficiary_id}",
+                   kind=kind, purpose_class=purpose_class, tail=account[-4:])  # fmt: skip
+    return Beneficiary.objects.get(merchant_id=merchant_id, id=beneficiary_id)
+
+
+@db.action
+def verify(*, by: Actor, merchant_id: int, id: int, document: str) -> Beneficiary:
+    """Say that an account was checked against a document; it may be used once it has cooled (P6)."""
+    by.require("platform:write")
+    now = clock.now()
+    usable_from = now + timedelta(hours=policies.at(now).payouts.cooling_hours)
+    _move("verify", merchant_id, id, channel_state="normal", usable_from=usable_from)
+    history.record("beneficiary.verified", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}",
+                   document=document, usable_from=usable_from.isoformat())  # fmt: skip
+    return Beneficiary.objects.get(merchant_id=merchant_id, id=id)
+
+
+@db.action
+def revoke(*, by: Actor, merchant_id: int, id: int) -> None:
+    """Take an account out of use; payouts that are under way to it go on."""
+    by.require("payouts:write", merchant_id)
+    _move("revoke", merchant_id, id)
+    history.record("beneficiary.revoked", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}")
+
+
+@db.action
+def note_channel_state(*, by: Actor, merchant_id: int, id: int, state: PayeeState) -> None:
+    """Keep what the channel says of an account, where it changed (P6)."""
+    changed = Beneficiary.objects.filter(merchant_id=merchant_id, id=id).exclude(channel_state=state.value)
+    if changed.update(channel_state=state.value):
+        history.record("beneficiary.state_changed", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}",
+                       state=state.value)  # fmt: skip
+
+
+def suspend(*, by: Actor, merchant_id: int, id: int) -> None:
+    """Ask for an account to be verified anew, within the current action: a payout to it came back."""
+    if Beneficiary.objects.filter(merchant_id=merchant_id, id=id, state="verified").exists():
+        _move("suspend", merchant_id, id)
+        history.record("beneficiary.suspended", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}")
+
+
+def payee(beneficiary: Beneficiary) -> Payee:
+    """Return an account in clear, for the channel alone."""
+    digest = bytes(beneficiary.account_digest)
+    account = vault.unseal(bytes(beneficiary.account_sealed), _place(beneficiary.merchant_id, digest))
+    return Payee(beneficiary.kind, account, beneficiary.holder)
+
+
+def _move(verb: str, merchant_id: int, id: int, **changes: object) -> None:
+    key = {"merchant_id": merchant_id, "id": id}
+    if not Beneficiary.objects.filter(**key).exists():
+        raise NotFound()
+    states.move_beneficiary(verb, Beneficiary, key, **changes)
+
+
+def _place(merchant_id: int, digest: bytes) -> str:
+    return f"payouts_beneficiary/{merchant_id}/{digest.hex()}"

@@ -1,0 +1,256 @@
+"""Reading payouts: quotes and checks, listings, and the trace from a payout to its receipts and back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from houfu.calendars import queries as calendars
+from houfu.kernel import clock, db
+from houfu.kernel.errors import NotFound, Reason
+from houfu.ledger import queries as ledger
+from houfu.ledger.actions import Account
+from houfu.merchants import queries as merchants
+from houfu.orders import queries as orders
+from houfu.payouts import rules
+from houfu.payouts.models import Allocation, Attempt, Beneficiary, Payout, Run, StandingOrder
+from houfu.payouts.states import GIVEN_BACK
+from houfu.people.actor import Actor
+from houfu.policies import queries as policies
+from houfu.policies.pack import Policy
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a payout would cost and bring, before anything is asked for (P3, P10, P11)."""
+
+    amount_fen: int
+    fee_fen: int
+    net_fen: int
+    fee_waived: bool
+    available_fen: int
+    largest_fen: int
+    goes_at: datetime | None
+    arrives_by: datetime | None
+    orders: list[tuple[str, int]]
+    reasons: list[Reason]
+    policy: str
+
+
+def quote(
+    by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str
+) -> Quote:
+    """Say what a manual payout would cost, what it would pay out and every reason against it; creates nothing."""
+    by.require("payouts:read", merchant_id)
+    at = clock.now()
+    policy = policies.at(at)
+    facts = facts_for(merchant_id, policy, at, store_id=store_id, beneficiary_id=beneficiary_id,
+                      amount_fen=amount_fen, purpose=purpose)  # fmt: skip
+    waived = rules.waivable(amount_fen, policy.payouts.waiver) and waivers_left(policy) > 0
+    fee_fen = 0 if waived else rules.fee(amount_fen, policy.payouts.manual.fee_permille)
+    return Quote(
+        amount_fen=amount_fen,
+        fee_fen=fee_fen,
+        net_fen=amount_fen - fee_fen,
+        fee_waived=waived,
+        available_fen=facts.available_fen,
+        largest_fen=rules.largest(facts.available_fen, policy.payouts),
+        goes_at=facts.goes_at,
+        arrives_by=facts.goes_at and facts.goes_at + timedelta(hours=policy.payouts.manual.arrival_hours),
+        orders=orders.first_lots(merchant_id, store_id, amount_fen) if amount_fen > 0 else [],
+        reasons=rules.blocks(facts, policy.payouts),
+        policy=policy.version,
+    )
+
+
+def facts_for(
+    merchant_id: int, policy: Policy, at: datetime, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str
+) -> rules.Facts:
+    """Gather what decides about a manual payout."""
+    store = merchants.store(merchant_id, store_id)
+    payee = Beneficiary.objects.filter(merchant_id=merchant_id, id=beneficiary_id).first()
+    stands = ledger.balances(merchant_id, owner=store_id, kinds=("claim:matured", "deficit"))
+    manual = policy.payouts.manual
+    return rules.Facts(
+        at=at,
+        amount_fen=amount_fen,
+        purpose=purpose,
+        available_fen=stands.get(Account("claim:matured", store_id), 0),
+        deficit_fen=stands.get(Account("deficit", store_id), 0),
+        store_state=store.state,
+        payee_class=payee.purpose_class if payee else None,
+        payee_state=payee.state if payee else "",
+        payee_channel_state=payee.channel_state if payee else "",
+        payee_usable_from=payee.usable_from if payee else None,
+        goes_at=calendars.calendar(at).next_opening(
+            at, time.fromisoformat(manual.opens), time.fromisoformat(manual.closes)
+        ),
+    )
+
+
+def facts_for_run(
+    merchant_id: int, policy: Policy, at: datetime, store_ids: Sequence[int]
+) -> list[tuple[int, int, rules.Facts]]:
+    """Gather what decides about paying stores out automatically: store, beneficiary and facts of each (P1, P5)."""
+    found = db.rows(
+        """
+        SELECT s.id, s.state, o.beneficiary_id, o.purpose, b.purpose_class, b.state AS payee_state, b.channel_state,
+               b.usable_from, coalesce(m.balance_fen, 0) AS available_fen, coalesce(d.balance_fen, 0) AS deficit_fen
+        FROM payouts_standing_order o
+        JOIN merchants_store s ON s.merchant_id = o.merchant_id AND s.id = o.store_id
+        JOIN payouts_beneficiary b ON b.merchant_id = o.merchant_id AND b.id = o.beneficiary_id
+        LEFT JOIN ledger_account m ON (m.merchant_id, m.kind, m.owner) = (s.merchant_id, 'claim:matured', s.id)
+        LEFT JOIN ledger_account d ON (d.merchant_id, d.kind, d.owner) = (s.merchant_id, 'deficit', s.id)
+        WHERE o.merchant_id = %s AND o.store_id = ANY (%s) ORDER BY s.id
+        """,
+        [merchant_id, list(store_ids)],
+    )
+    return [
+        (
+            row.id,
+            row.beneficiary_id,
+            rules.Facts(
+                at=at,
+                amount_fen=rules.largest(row.available_fen, policy.payouts),
+                purpose=row.purpose,
+                available_fen=row.available_fen,
+                deficit_fen=row.deficit_fen,
+                store_state=row.state,
+                payee_class=row.purpose_class,
+                payee_state=row.payee_state,
+                payee_channel_state=row.channel_state,
+                payee_usable_from=row.usable_from,
+                goes_at=at,
+            ),
+        )
+        for row in found
+    ]
+
+
+def waivers_left(policy: Policy) -> int:
+    """Return how many fee-free payouts the platform still has to give (P7)."""
+    waiver = policy.payouts.waiver
+    return waiver.count - int(db.rows("SELECT claimed FROM payouts_waiver")[0].claimed) if waiver else 0
+
+
+def access_payout(by: Actor, scope: str, merchant_id: int, id: UUID) -> Payout:
+    """Return a payout, if the actor may do `scope` to its merchant's things."""
+    by.require(scope, merchant_id)
+    payout = Payout.objects.filter(merchant_id=merchant_id, id=id).first()
+    if payout is None:
+        raise NotFound()
+    return payout
+
+
+def payouts(
+    by: Actor, merchant_id: int, *, store_id: int | None = None, state: str = "",
+    after: tuple[datetime, UUID] | None = None, limit: int = 100
+) -> list[Payout]:  # fmt: skip
+    """Return a merchant's payouts, newest first."""
+    by.require("payouts:read", merchant_id)
+    found = Payout.objects.filter(merchant_id=merchant_id)
+    if store_id is not None:
+        found = found.filter(store_id=store_id)
+    if state:
+        found = found.filter(state=state)
+    if after:
+        found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
+    return list(found.order_by("-requested_at", "-id")[:limit])
+
+
+def beneficiaries(by: Actor, merchant_id: int) -> list[Beneficiary]:
+    """Return a merchant's beneficiaries."""
+    by.require("payouts:read", merchant_id)
+    return list(Beneficiary.objects.filter(merchant_id=merchant_id).order_by("id"))
+
+
+def standing_orders(merchant_id: int) -> list[StandingOrder]:
+    """Return which stores of a merchant are paid out automatically."""
+    return list(StandingOrder.objects.filter(merchant_id=merchant_id).order_by("store_id"))
+
+
+def runs(by: Actor, merchant_id: int, limit: int = 100) -> list[Run]:
+    """Return what became of run days, newest first."""
+    by.require("payouts:read", merchant_id)
+    return list(Run.objects.filter(merchant_id=merchant_id).order_by("-run_day", "store_id")[:limit])
+
+
+def allocations(merchant_id: int, payout_id: UUID) -> list[Allocation]:
+    """Return which lots a payout pays out."""
+    return list(Allocation.objects.filter(merchant_id=merchant_id, payout_id=payout_id).order_by("order_id"))
+
+
+def attempt(merchant_id: int, payout_id: UUID) -> Attempt | None:
+    """Return the attempt by which a payout was sent, if it was."""
+    return Attempt.objects.filter(merchant_id=merchant_id, payout_id=payout_id).first()
+
+
+def by_request_no(merchant_id: int, request_no: str) -> Payout | None:
+    """Return the payout that was sent under a number."""
+    found = Attempt.objects.filter(merchant_id=merchant_id, request_no=request_no).first()
+    return Payout.objects.get(merchant_id=merchant_id, id=found.payout_id) if found else None
+
+
+def with_work(at: datetime, limit: int) -> list[Payout]:
+    """Return payouts whose next action is due, of all merchants, the longest waiting first."""
+    return list(Payout.objects.filter(next_action_at__lte=at).order_by("next_action_at")[:limit])
+
+
+def open_elsewhere(merchant_id: int, payout_id: UUID, order_ids: Sequence[str]) -> set[str]:
+    """Return those orders of which another payout, neither paid nor given back, holds a part."""
+    found = db.rows(
+        "SELECT DISTINCT a.order_id FROM payouts_allocation a JOIN payouts_payout p"
+        " ON p.merchant_id = a.merchant_id AND p.id = a.payout_id"
+        " WHERE a.merchant_id = %s AND a.order_id = ANY (%s) AND a.payout_id <> %s"
+        " AND p.state IN ('scheduled', 'submitting', 'submitted', 'unknown')",
+        [merchant_id, list(order_ids), payout_id],
+    )
+    return {row.order_id for row in found}
+
+
+def trace(by: Actor, merchant_id: int, id: UUID) -> dict[str, Any]:
+    """Return a payout with everything it stands on: lots, orders, settlements and the evidence of their receipt."""
+    payout = access_payout(by, "payouts:read", merchant_id, id)
+    sent = attempt(merchant_id, id)
+    return {
+        "payout": _fields(payout),
+        "request_no": sent.request_no if sent else None,
+        "lots": [
+            {"amount_fen": part.amount_fen, **trace_order(merchant_id, part.order_id)} for part in allocations(merchant_id, id)
+        ],
+    }
+
+
+def trace_back(by: Actor, merchant_id: int, order_id: str) -> dict[str, Any]:
+    """Return an order with its evidence, its lot and every payout that paid some of it."""
+    orders.access_order(by, "orders:read", merchant_id, order_id)
+    found = Allocation.objects.filter(merchant_id=merchant_id, order_id=order_id)
+    payouts_by_id = {p.id: p for p in Payout.objects.filter(merchant_id=merchant_id, id__in=found.values("payout_id"))}
+    return {
+        **trace_order(merchant_id, order_id),
+        "payouts": [
+            {"payout_id": str(part.payout_id), "amount_fen": part.amount_fen, "state": payouts_by_id[part.payout_id].state,
+             "given_back": payouts_by_id[part.payout_id].state in GIVEN_BACK}
+            for part in found.order_by("payout_id")
+        ],
+    }  # fmt: skip
+
+
+def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
+    """Return what is known of an order's way to its money."""
+    order = orders.order(merchant_id, order_id)
+    lot = orders.lot(merchant_id, order_id)
+    return {
+        "order": _fields(order),
+        "lot": _fields(lot) if lot else None,
+        "evidence": [_fields(each) for each in orders.evidence(merchant_id, order_id)],
+        "events": [_fields(each) for each in orders.events(merchant_id, order_id)],
+    }
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    names = [f.attname for f in row._meta.concrete_fields if f.attname != "pk"]
+    return {name: getattr(row, name) for name in names}
+
+

@@ -1,0 +1,120 @@
+"""What the worker does for payouts: run days, sending, asking. The state rows decide; every step may be lost."""
+
+import logging
+from dataclasses import replace
+from datetime import time
+
+from houfu.calendars import queries as calendars
+from houfu.channels import registry
+from houfu.channels.port import Answer, Channel, PayeeState, Verdict
+from houfu.kernel import clock, crash, db
+from houfu.kernel.errors import Refused
+from houfu.payouts import actions, queries, rules
+from houfu.payouts.actions.sending import Errand, errand
+from houfu.payouts.models import Payout
+from houfu.people.actor import Actor, system
+from houfu.policies import queries as policies
+
+log = logging.getLogger("houfu.payouts")
+
+FUTILE = 3  # calls in a row that said nothing, after which a channel is left alone for this round (I-23)
+
+
+def run_due(by: Actor) -> int:
+    """Run the latest run day that has come, for every merchant not run for it yet; return how many payouts it made (P1).
+
+    A run day that was missed is caught up once; those before it are not.
+    """
+    at = clock.now()
+    automatic = policies.at(at).payouts.automatic
+    latest = calendars.calendar(at).latest_run(at, automatic.weekdays, time.fromisoformat(automatic.at))
+    if latest is None:
+        return 0
+    waiting = db.rows(
+        "SELECT DISTINCT s.merchant_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT FROM"
+        " payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s) ORDER BY 1",
+        [latest.at, latest.day],
+    )
+    return sum(len(actions.run(by=by, merchant_id=row.merchant_id, run_day=latest.day)) for row in waiting)
+
+
+def work_off(worker: str, limit: int = 200) -> int:
+    """Send what is due and ask about what is open, up to `limit` payouts; return how many were looked at."""
+    futile: dict[str, int] = {}
+    due = queries.with_work(clock.now(), limit)
+    for payout in due:
+        try:
+            name = errand(payout).channel
+            if futile.get(name, 0) >= FUTILE:
+                actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+                continue
+            answer = _attend(payout, worker)
+        except Refused as refusal:
+            log.warning("payout %s cannot go on: %s", payout.id, refusal)
+            actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+            continue
+        futile[name] = futile.get(name, 0) + 1 if answer and answer.verdict is Verdict.UNKNOWN else 0
+    return len(due)
+
+
+def _attend(payout: Payout, worker: str) -> Answer | None:
+    """Take the next step of one payout and return what the channel answered, if it was asked."""
+    by = system(worker)
+    todo = errand(payout)
+    channel = registry.channel(todo.channel)
+    if payout.state == "scheduled":
+        if not _payee_takes(by, payout, todo, channel):
+            return None
+        crash.point("send.before_begin")
+        if not actions.begin(by=by, merchant_id=payout.merchant_id, id=payout.id, worker=worker):
+            return None
+        crash.point("send.after_begin")
+        todo = errand(payout)
+        answer = channel.transfer(todo.transfer)
+        crash.point("send.after_answer")
+    else:
+        answer = ask(channel, todo)
+    _record(by, todo, channel, answer)
+    crash.point("send.after_record")
+    return answer
+
+
+def ask(channel: Channel, todo: Errand) -> Answer:
+    """Ask about a payout; send the same number again where that is harmless and the channel has not got it (I-08)."""
+    crash.point("ask.before_query")
+    answer = channel.query(todo.transfer)
+    crash.point("ask.after_query")
+    if rules.may_repeat(answer.verdict, channel.dedupe):
+        crash.point("ask.before_repeat")
+        answer = channel.transfer(replace(todo.transfer, at=clock.now()))
+        crash.point("ask.after_repeat")
+    return answer
+
+
+def ask_about(merchant_id: int, request_no: str) -> str | None:
+    """Ask the channel about the payout of a number, as a notice or a statement has given reason to; return its state."""
+    payout = queries.by_request_no(merchant_id, request_no)
+    if payout is None:
+        return None
+    todo = errand(payout)
+    channel = registry.channel(todo.channel)
+    return _record(system("worker"), todo, channel, channel.query(todo.transfer))
+
+
+def _record(by: Actor, todo: Errand, channel: Channel, answer: Answer) -> str:
+    crash.point("record.before")
+    return actions.record(by=by, merchant_id=todo.merchant_id, id=todo.payout_id, answer=answer, dedupe=channel.dedupe,
+                          window=channel.acceptance_window)  # fmt: skip
+
+
+def _payee_takes(by: Actor, payout: Payout, todo: Errand, channel: Channel) -> bool:
+    """Ask the channel whether the account can receive money, right before sending (P6)."""
+    state = channel.payee_state(todo.transfer.principal, todo.transfer.payee)
+    if state is PayeeState.UNKNOWN:
+        actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+        return False
+    actions.note_channel_state(by=by, merchant_id=payout.merchant_id, id=payout.beneficiary_id, state=state)
+    if state is not PayeeState.NORMAL:
+        actions.turn_down(by=by, merchant_id=payout.merchant_id, id=payout.id, code=f"beneficiary_{state.value}")
+    return state is PayeeState.NORMAL
+

@@ -1,0 +1,132 @@
+"""Taking statements in: what is new is booked, what was booked must agree, the rest is a break (O3, I-12, I-13)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import islice
+from typing import NamedTuple
+
+from houfu.channels import port, registry
+from houfu.channels.port import Answer, Dedupe, Verdict
+from houfu.history import actions as history
+from houfu.kernel import clock, crash, db
+from houfu.merchants.models import ChannelAccount
+from houfu.orders import actions as orders
+from houfu.orders.models import Event
+from houfu.orders.steps import Step
+from houfu.payouts import actions as payouts
+from houfu.payouts import queries as payout_queries
+from houfu.payouts.states import FINAL
+from houfu.people.actor import Actor
+
+BATCH = 2000
+
+
+class Finding(NamedTuple):
+    """What the books say to a line."""
+
+    outcome: str
+    code: str = ""
+
+
+AGREES = Finding("agrees")
+BOOKED = Finding("booked")
+
+
+def take_in(*, by: Actor, account: ChannelAccount, day: date) -> int:
+    """Fetch a day's statement and book it batch by batch; taking it in again books nothing twice.
+
+    Returns:
+        How many lines were new, or were breaks before and are none now.
+
+    Raises:
+        ChannelDown: the channel gave no statement that can be believed.
+    """
+    statement = registry.channel(account.channel).statement(account.principal, day)
+    lines, changed = iter(statement.lines), 0
+    while batch := list(islice(lines, BATCH)):
+        changed += _book(by=by, account=account, day=day, lines=batch)
+        crash.point("statement.after_batch")
+    _note_statement(by=by, account=account, statement=statement)
+    return changed
+
+
+@db.action
+def _book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> int:
+    """Judge those lines of a statement that are new or were breaks, and keep what was found."""
+    known = db.rows(
+        "SELECT no FROM reconciliation_line WHERE merchant_id = %s AND channel_account_id = %s AND day = %s"
+        " AND no = ANY (%s) AND outcome <> 'break'",
+        [account.merchant_id, account.id, day, [line.no for line in lines]],
+    )
+    settled = {row.no for row in known}
+    open_lines = [line for line in lines if line.no not in settled]
+    found = dict(_settlements(by, account, [line for line in open_lines if line.kind == "settlement"]))
+    for line in open_lines:
+        if line.kind != "settlement":
+            found[line.no] = _refund(account, line) if line.kind == "refund" else _payout(by, account, line)
+    db.rows(
+        "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[],"
+        " %s::bigint[], %s::timestamptz[], %s::text[], %s::text[]) ON CONFLICT (merchant_id, channel_account_id, day, no)"
+        " DO UPDATE SET outcome = excluded.outcome, code = excluded.code",
+        [account.merchant_id, account.id, day, [x.no for x in open_lines], [x.kind for x in open_lines],
+         [x.ref for x in open_lines], [x.amount_fen for x in open_lines], [x.fee_fen for x in open_lines],
+         [x.at for x in open_lines], [found[x.no].outcome for x in open_lines], [found[x.no].code for x in open_lines]],
+    )  # fmt: skip
+    crash.point("statement.before_commit")
+    return len(open_lines)
+
+
+def _settlements(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> Iterable[tuple[str, Finding]]:
+    steps = [Step(line.ref, line.at, amount_fen=line.amount_fen, fee_fen=line.fee_fen) for line in lines]
+    if not steps:
+        return
+    outcomes = orders.settle(by=by, merchant_id=account.merchant_id, steps=steps, settled_by="statement")
+    for line, outcome in zip(lines, outcomes, strict=True):
+        if outcome.outcome == "refused":
+            yield line.no, Finding("break", outcome.code)
+        else:
+            yield line.no, BOOKED if outcome.outcome == "done" else AGREES
+
+
+def _refund(account: ChannelAccount, line: port.Line) -> Finding:
+    event = Event.objects.filter(merchant_id=account.merchant_id, verb="refunded", ref=line.ref).first()
+    if event is None:
+        return Finding("break", "refund_unknown")
+    return AGREES if event.fen == line.amount_fen else Finding("break", "refund_amount_differs")
+
+
+def _payout(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
+    """Judge a line about a payout; a statement is proof, so an open payout is concluded by it."""
+    payout = payout_queries.by_request_no(account.merchant_id, line.ref)
+    if payout is None:
+        return Finding("break", "payout_unknown")
+    expected_fen = payout.fee_fen if line.kind == "transfer_fee" else payout.net_fen
+    if line.kind == "return":
+        expected_fen = payout.amount_fen
+    if line.amount_fen != expected_fen:
+        return Finding("break", "payout_amount_differs")
+    if line.kind == "transfer_fee":
+        return AGREES
+    verdict = Verdict.RETURNED if line.kind == "return" else Verdict.PAID
+    before = payout.state
+    after = payouts.record(
+        by=by, merchant_id=account.merchant_id, id=payout.id,
+        answer=Answer(verdict, code="statement", at=line.at), dedupe=Dedupe.NONE, window=clock.NEVER,
+    )  # fmt: skip
+    if after not in ("paid", "returned"):
+        return Finding("break", f"payout_{after}")
+    return AGREES if before in FINAL and before == after else BOOKED
+
+
+@db.action
+def _note_statement(*, by: Actor, account: ChannelAccount, statement: port.Statement) -> None:
+    count = len(statement.lines)
+    db.rows(
+        "INSERT INTO reconciliation_statement VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (merchant_id, channel_account_id, day) DO UPDATE SET final = excluded.final,"
+        " lines = excluded.lines, fetched_at = excluded.fetched_at",
+        [account.merchant_id, account.id, statement.day, statement.final, count, clock.now()],
+    )
+    if count:
+        history.record("statement.taken_in", by=by, merchant_id=account.merchant_id, lines=count,
+                       subject=f"statement/{account.id}/{statement.day}", final=statement.final)  # fmt: skip
