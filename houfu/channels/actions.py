@@ -48,11 +48,17 @@ def tell(account: ChannelAccount, limit: int = 500) -> int:
 @db.action
 def _note_told(*, account: ChannelAccount, reports: list[Report]) -> None:
     db.rows(
-        "UPDATE channels_report r SET told_at = %s FROM unnest(%s::text[], %s::text[], %s::text[]) t (order_id, kind, ref)"
+        "UPDATE channels_report r SET told_at = %s"
+        " FROM unnest(%s::text[], %s::text[], %s::text[]) t (order_id, kind, ref)"
         " WHERE r.merchant_id = %s AND (r.order_id, r.kind, r.ref) = (t.order_id, t.kind, t.ref)",
-        [clock.now(), [r.order_id for r in reports], [r.kind for r in reports], [r.ref for r in reports],
-         account.merchant_id],
-    )  # fmt: skip
+        [
+            clock.now(),
+            [r.order_id for r in reports],
+            [r.kind for r in reports],
+            [r.ref for r in reports],
+            account.merchant_id,
+        ],
+    )
 
 
 def take_notice(channel: str, headers: Mapping[str, str], body: bytes) -> bool:

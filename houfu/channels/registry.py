@@ -1,10 +1,10 @@
 """Which channels this instance speaks to: `channels.toml` in the data folder, one table for each.
 
-    [simulator]
-    adapter = "simulator"
-    url = "http://127.0.0.1:8901"
-    channel_key = "channel.pub"     # the channel's public key
-    client_key = "keys/client.key"  # ours; only the worker needs to read it
+[simulator]
+adapter = "simulator"
+url = "http://127.0.0.1:8901"
+channel_key = "channel.pub"     # the channel's public key
+client_key = "keys/client.key"  # ours; only the worker needs to read it
 """
 
 import tomllib
@@ -26,7 +26,7 @@ class ChannelNotConfigured(Refused):
     code = "channel_not_configured"
 
 
-def _simulator(name: str, folder: Path, entry: dict[str, Any]) -> Channel:
+def _simulator(folder: Path, entry: dict[str, Any]) -> Channel:
     return SimulatorChannel(
         base_url=entry["url"],
         client_key=folder / entry["client_key"],
@@ -37,7 +37,7 @@ def _simulator(name: str, folder: Path, entry: dict[str, Any]) -> Channel:
     )
 
 
-ADAPTERS: dict[str, Callable[[str, Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
+ADAPTERS: dict[str, Callable[[Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
 _open: dict[tuple[str, float], Channel] = {}
 
 
@@ -52,7 +52,7 @@ def channel(name: str) -> Channel:
         key = (name, path.stat().st_mtime)
         if key not in _open:
             entry = tomllib.loads(path.read_text())[name]
-            _open[key] = ADAPTERS[entry["adapter"]](name, settings.HOME, entry)
+            _open[key] = ADAPTERS[entry["adapter"]](settings.HOME, entry)
     except (FileNotFoundError, KeyError) as error:
         raise ChannelNotConfigured(channel=name) from error
     return _open[key]

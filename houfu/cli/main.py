@@ -63,7 +63,9 @@ class Nouns(click.Group):
 
 
 @click.command(cls=Nouns)
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path), help="Data folder; HOUFU_HOME, else ~/.houfu.")
+@click.option(
+    "--home", type=click.Path(file_okay=False, path_type=Path), help="Data folder; HOUFU_HOME, else ~/.houfu."
+)
 @click.version_option(package_name="houfu")
 def cli(home: Path | None) -> None:
     """Houfu 后付: limits, books and payouts for merchants who sell on pay-later terms.

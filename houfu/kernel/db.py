@@ -22,7 +22,7 @@ _laws: dict[str, type[Refused]] = {}
 _closing = threading.local()
 
 
-class Again(Exception):  # noqa: N818
+class Again(Exception):
     """What an action had looked at changed before it held it; the action runs again."""
 
 

@@ -206,10 +206,20 @@ class Server:
         word.touch(mode=0o600)
         word.write_text(passwords["postgres"])
         made = subprocess.run(
-            self._as_user("initdb", f"--pgdata={draft}", "--username=postgres", "--auth=scram-sha-256",
-                          f"--pwfile={word}", "--encoding=UTF8", "--locale=C", "--data-checksums"),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            self._as_user(
+                "initdb",
+                f"--pgdata={draft}",
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                f"--pwfile={word}",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--data-checksums",
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         word.unlink()
         if made.returncode:
             raise PostgresFailed(said=made.stderr[-800:])
@@ -222,8 +232,11 @@ class Server:
         while True:
             self.process = subprocess.Popen(
                 self._as_user("postgres", "-D", str(self.data), *options),
-                stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
             if self._ready(port):
                 break
             if "shared memory block" not in self._last_words():

@@ -91,10 +91,18 @@ def reduce(*, by: Actor, merchant_id: int, store_id: int, amount_fen: int, reaso
     """
     by.require("platform:write")
     merchants.access_store(by, "limits:write", merchant_id, store_id)
-    _move("limits.reduce", merchant_id, Line(Account("q:reduced", store_id), Account("q:own:free", store_id), amount_fen))
+    _move(
+        "limits.reduce", merchant_id, Line(Account("q:reduced", store_id), Account("q:own:free", store_id), amount_fen)
+    )
     begin_recovery(merchant_id, store_id)
-    history.record("limit.reduced", by=by, merchant_id=merchant_id, subject=f"store/{store_id}",
-                   amount_fen=amount_fen, reason=reason)  # fmt: skip
+    history.record(
+        "limit.reduced",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"store/{store_id}",
+        amount_fen=amount_fen,
+        reason=reason,
+    )
 
 
 @db.action
@@ -109,8 +117,8 @@ def open_pool(*, by: Actor, merchant_id: int, group_id: int, share: int) -> Pool
     """
     by.require("limits:write", merchant_id)
     pools = policies.at(clock.now()).pools
-    if not pools.ratio_min <= share <= pools.ratio_max:
-        raise BadShare(share=share, least=pools.ratio_min, most=pools.ratio_max)
+    if not pools.share_min <= share <= pools.share_max:
+        raise BadShare(share=share, least=pools.share_min, most=pools.share_max)
     if group_id not in {group.id for group in merchants.groups(by, merchant_id)}:
         raise NotFound()
     pool_id = db.rows(
@@ -135,12 +143,23 @@ def join_pool(*, by: Actor, merchant_id: int, pool_id: int, store_id: int, contr
         raise NotInGroup(store_id=store_id)
     # A draw that is being decided holds this account; it must not see the store half in the pool.
     ledger.lock(merchant_id, [Account("q:own:free", store_id)])
-    Member.objects.create(merchant_id=merchant_id, store_id=store_id, pool_id=pool_id,
-                          contributed_fen=contribution_fen, joined_at=clock.now())  # fmt: skip
+    Member.objects.create(
+        merchant_id=merchant_id,
+        store_id=store_id,
+        pool_id=pool_id,
+        contributed_fen=contribution_fen,
+        joined_at=clock.now(),
+    )
     if contribution_fen:
         _fill(merchant_id, pool_id, Account("q:own:free", store_id), contribution_fen)
-    history.record("pool.joined", by=by, merchant_id=merchant_id, subject=f"pool/{pool_id}", store_id=store_id,
-                   contribution_fen=contribution_fen)  # fmt: skip
+    history.record(
+        "pool.joined",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"pool/{pool_id}",
+        store_id=store_id,
+        contribution_fen=contribution_fen,
+    )
 
 
 @db.action
@@ -197,9 +216,20 @@ def lend(*, by: Actor, merchant_id: int, store_id: int, amount_fen: int) -> Loan
         " VALUES (%s, %s, %s, 'open', %s, %s) RETURNING id",
         [merchant_id, store_id, amount_fen, now, due_at],
     )[0].id
-    _move("limits.lend", merchant_id, Line(Account("q:temp:free", store_id), Account("q:grant:temp", store_id), amount_fen))
-    history.record("loan.opened", by=by, merchant_id=merchant_id, subject=f"loan/{loan_id}", store_id=store_id,
-                   amount_fen=amount_fen, due_at=due_at.isoformat())  # fmt: skip
+    _move(
+        "limits.lend",
+        merchant_id,
+        Line(Account("q:temp:free", store_id), Account("q:grant:temp", store_id), amount_fen),
+    )
+    history.record(
+        "loan.opened",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"loan/{loan_id}",
+        store_id=store_id,
+        amount_fen=amount_fen,
+        due_at=due_at.isoformat(),
+    )
     return Loan.objects.get(merchant_id=merchant_id, id=loan_id)
 
 
@@ -214,8 +244,14 @@ def note_tolerance(*, by: Actor, merchant_id: int, store_id: int, note: str) -> 
         " VALUES (%s, %s, %s, %s, %s, %s)",
         [merchant_id, store_id, by.person, note, now, until],
     )
-    history.record("limit.tolerance_noted", by=by, merchant_id=merchant_id, subject=f"store/{store_id}", note=note,
-                   until=until.isoformat())  # fmt: skip
+    history.record(
+        "limit.tolerance_noted",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"store/{store_id}",
+        note=note,
+        until=until.isoformat(),
+    )
 
 
 @db.action
@@ -224,14 +260,18 @@ def mark_overdue(*, by: Actor) -> int:
     fallen = list(queries.loans_fallen_due(clock.now()))
     for loan in fallen:
         Loan.objects.filter(merchant_id=loan.merchant_id, id=loan.id).update(state="overdue")
-        history.record("loan.overdue", by=by, merchant_id=loan.merchant_id, subject=f"loan/{loan.id}",
-                       store_id=loan.store_id, outstanding_fen=loan.amount_fen - loan.repaid_fen)  # fmt: skip
+        history.record(
+            "loan.overdue",
+            by=by,
+            merchant_id=loan.merchant_id,
+            subject=f"loan/{loan.id}",
+            store_id=loan.store_id,
+            outstanding_fen=loan.amount_fen - loan.repaid_fen,
+        )
     return len(fallen)
 
 
-def repay_loan(
-    *, by: Actor, merchant_id: int, store_id: int, settled_fen: int, lent_fen: int
-) -> rules.Repayment:
+def repay_loan(*, by: Actor, merchant_id: int, store_id: int, settled_fen: int, lent_fen: int) -> rules.Repayment:
     """Repay a store's open loan from orders that have just settled, within their action (L1).
 
     The unused part goes back here; the caller lets own limit take over what its orders have drawn of the loan.
@@ -240,7 +280,12 @@ def repay_loan(
         settled_fen: what the settled orders brought in.
         lent_fen: what orders that the caller holds stand on of the loan.
     """
-    loan = Loan.objects.select_for_update().filter(merchant_id=merchant_id, store_id=store_id).exclude(state="repaid").first()
+    loan = (
+        Loan.objects.select_for_update()
+        .filter(merchant_id=merchant_id, store_id=store_id)
+        .exclude(state="repaid")
+        .first()
+    )
     if loan is None:
         return rules.Repayment(0, 0)
     accounts = [Account(kind, store_id) for kind in ("q:temp:free", "q:own:free")]
@@ -254,10 +299,19 @@ def repay_loan(
             state=state, repaid_fen=loan.repaid_fen + total_fen
         )
         if repaid.unused_fen:
-            _move("limits.repay", merchant_id,
-                  Line(Account("q:grant:temp", store_id), Account("q:temp:free", store_id), repaid.unused_fen))  # fmt: skip
-        history.record("loan.repaid" if state == "repaid" else "loan.partly_repaid", by=by, merchant_id=merchant_id,
-                       subject=f"loan/{loan.id}", store_id=store_id, amount_fen=total_fen)  # fmt: skip
+            _move(
+                "limits.repay",
+                merchant_id,
+                Line(Account("q:grant:temp", store_id), Account("q:temp:free", store_id), repaid.unused_fen),
+            )
+        history.record(
+            "loan.repaid" if state == "repaid" else "loan.partly_repaid",
+            by=by,
+            merchant_id=merchant_id,
+            subject=f"loan/{loan.id}",
+            store_id=store_id,
+            amount_fen=total_fen,
+        )
     return repaid
 
 
@@ -277,18 +331,28 @@ def restore(*, by: Actor, merchant_id: int, completed: Mapping[int, int]) -> Non
         store_id = recovery.store_id
         done = recovery.completed + completed[store_id]
         reduced_fen = ledger.lock(merchant_id, [Account("q:reduced", store_id)])[Account("q:reduced", store_id)]
-        booked_fen = rules.restorable(done, recovery.booked_fen, reduced_fen, policy.orders, policy.restores_fen,
-                                      policy.lot_fen)  # fmt: skip
+        booked_fen = rules.restorable(
+            done, recovery.booked_fen, reduced_fen, policy.orders, policy.restores_fen, policy.lot_fen
+        )
         row = Recovery.objects.filter(merchant_id=merchant_id, store_id=store_id)
         if booked_fen == reduced_fen:
             row.delete()
         else:
             row.update(completed=done, booked_fen=recovery.booked_fen + booked_fen)
         if booked_fen:
-            _move("limits.restore", merchant_id,
-                  Line(Account("q:own:free", store_id), Account("q:reduced", store_id), booked_fen))  # fmt: skip
-            history.record("limit.restored", by=by, merchant_id=merchant_id, subject=f"store/{store_id}",
-                           amount_fen=booked_fen, completed=done)  # fmt: skip
+            _move(
+                "limits.restore",
+                merchant_id,
+                Line(Account("q:own:free", store_id), Account("q:reduced", store_id), booked_fen),
+            )
+            history.record(
+                "limit.restored",
+                by=by,
+                merchant_id=merchant_id,
+                subject=f"store/{store_id}",
+                amount_fen=booked_fen,
+                completed=done,
+            )
 
 
 def _fill(merchant_id: int, pool_id: int, source: Account, amount_fen: int) -> None:

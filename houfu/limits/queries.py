@@ -48,7 +48,9 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     pool_used_fen = fen("q:pool:held", "q:pool:drawn")
     loan_fen = fen("q:temp:free", "q:temp:held", "q:temp:drawn")
     pool_free_fen = fen("q:pool:free", owner=pool.id) if pool and pool.state == "active" else 0
-    effective_fen = rules.effective_limit(own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen)
+    effective_fen = rules.effective_limit(
+        own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen
+    )
     tolerance_used_fen = fen("q:tolerance:held", "q:tolerance:drawn")
     permille = policies.at(clock.now()).orders.tolerance_permille
     return Figures(
@@ -63,7 +65,12 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
         loan_free_fen=fen("q:temp:free"),
         tolerance_used_fen=tolerance_used_fen,
         effective_fen=effective_fen,
-        exposure_fen=own_limit_fen - fen("q:own:free") + pool_used_fen + loan_fen - fen("q:temp:free") + tolerance_used_fen,
+        exposure_fen=own_limit_fen
+        - fen("q:own:free")
+        + pool_used_fen
+        + loan_fen
+        - fen("q:temp:free")
+        + tolerance_used_fen,
         tolerance_band_fen=rules.tolerance_band(effective_fen, permille),
     )
 

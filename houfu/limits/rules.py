@@ -85,9 +85,13 @@ def loan_refusals(facts: LoanFacts, largest_fen: int) -> list[Reason]:
     reasons = []
     if not 0 < facts.amount_fen <= largest_fen:
         reasons.append(
-            Reason("loan_amount", "L1", {"amount_fen": facts.amount_fen, "largest_fen": largest_fen},
-                   f"Ask for at most {yuan(largest_fen)} yuan.")
-        )  # fmt: skip
+            Reason(
+                "loan_amount",
+                "L1",
+                {"amount_fen": facts.amount_fen, "largest_fen": largest_fen},
+                f"Ask for at most {yuan(largest_fen)} yuan.",
+            )
+        )
     if facts.overdue:
         reasons.append(Reason("loan_overdue", "L1", {}, "Let settled orders repay the overdue loan first."))
     elif facts.open_loan:
@@ -104,7 +108,9 @@ class Repayment(NamedTuple):
     taken_over_fen: int
 
 
-def repayment(outstanding_fen: int, settled_fen: int, temp_free_fen: int, temp_used_fen: int, own_free_fen: int) -> Repayment:
+def repayment(
+    outstanding_fen: int, settled_fen: int, temp_free_fen: int, temp_used_fen: int, own_free_fen: int
+) -> Repayment:
     """Return what settled orders repay of a loan, never more than they brought in (L1)."""
     due_fen = min(outstanding_fen, settled_fen)
     unused_fen = min(due_fen, temp_free_fen)

@@ -26,9 +26,14 @@ class UsccTaken(Refused):
 
 
 @db.refuse_on(
-    "merchants_merchant_name", "merchants_store_name", "merchants_group_name", "merchants_store_code",
-    "merchants_principal_form", "merchants_channel_name", "merchants_maturity_days",
-)  # fmt: skip
+    "merchants_merchant_name",
+    "merchants_store_name",
+    "merchants_group_name",
+    "merchants_store_code",
+    "merchants_principal_form",
+    "merchants_channel_name",
+    "merchants_maturity_days",
+)
 class BadField(Invalid):
     """A name, code or number of a merchant, store or group is too long, too short or has a wrong character."""
 
@@ -83,8 +88,14 @@ def register(*, by: Actor, name: str, uscc: str) -> Merchant:
     """
     by.require("platform:write")
     merchant = Merchant.objects.create(name=name, uscc=uscc.strip().upper(), created_at=clock.now())
-    history.record("merchant.registered", by=by, merchant_id=merchant.merchant_id,
-                   subject=f"merchant/{merchant.merchant_id}", name=name, uscc=merchant.uscc)  # fmt: skip
+    history.record(
+        "merchant.registered",
+        by=by,
+        merchant_id=merchant.merchant_id,
+        subject=f"merchant/{merchant.merchant_id}",
+        name=name,
+        uscc=merchant.uscc,
+    )
     return merchant
 
 
@@ -94,8 +105,9 @@ def verify(*, by: Actor, merchant_id: int, document: str) -> None:
     by.require("platform:write")
     if not Merchant.objects.filter(merchant_id=merchant_id).update(uscc_verified_at=clock.now()):
         raise NotFound()
-    history.record("merchant.verified", by=by, merchant_id=merchant_id, subject=f"merchant/{merchant_id}",
-                   document=document)  # fmt: skip
+    history.record(
+        "merchant.verified", by=by, merchant_id=merchant_id, subject=f"merchant/{merchant_id}", document=document
+    )
 
 
 @db.action
@@ -113,8 +125,14 @@ def open_channel_account(
         " VALUES (%s, %s, %s, %s, %s) RETURNING id",
         [merchant_id, channel, principal, maturity_days, clock.now()],
     )[0].id
-    history.record("channel_account.opened", by=by, merchant_id=merchant_id, subject=f"channel_account/{account_id}",
-                   channel=channel, principal=principal)  # fmt: skip
+    history.record(
+        "channel_account.opened",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"channel_account/{account_id}",
+        channel=channel,
+        principal=principal,
+    )
     return queries.channel_account(merchant_id, account_id)
 
 
@@ -152,9 +170,7 @@ def unfreeze_store(*, by: Actor, merchant_id: int, id: int) -> None:
 
 
 @db.action
-def form_group(
-    *, by: Actor, merchant_id: int, name: str, channel_account_id: int, store_ids: Sequence[int]
-) -> Group:
+def form_group(*, by: Actor, merchant_id: int, name: str, channel_account_id: int, store_ids: Sequence[int]) -> Group:
     """Form a group of stores that may share limits (G2, G3).
 
     Raises:

@@ -34,7 +34,13 @@ class Cursor:
 
 
 def orders(
-    by: Actor, merchant_id: int, *, store_id: int | None = None, state: str = "", after: Cursor | None = None, limit: int = 100
+    by: Actor,
+    merchant_id: int,
+    *,
+    store_id: int | None = None,
+    state: str = "",
+    after: Cursor | None = None,
+    limit: int = 100,
 ) -> list[Order]:
     """Return a merchant's orders, newest first."""
     by.require("orders:read", merchant_id)

@@ -40,7 +40,7 @@ class Outcome:
     code: str = ""
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """Refuses one step of a batch and leaves the others alone."""
 
     def __init__(self, code: str) -> None:
@@ -48,7 +48,7 @@ class Refusal(Exception):  # noqa: N818
         super().__init__(code)
 
 
-class Waiting(Exception):  # noqa: N818
+class Waiting(Exception):
     """Says that a step was noted but does not count yet."""
 
 

@@ -109,7 +109,8 @@ _ORDERS = """
 """
 _LOTS = """
     SELECT id, store_id, channel_account_id, trust, received_at, payment_due_at, gross_fen, fee_fen, refunded_fen,
-           lost_fen, deficit_fen, disputed_fen, offset_fen, settled_by, settled_at, matures_at, matured_at, allocated_fen
+           lost_fen, deficit_fen, disputed_fen, offset_fen, settled_by, settled_at, matures_at, matured_at,
+           allocated_fen
     FROM orders_lot WHERE merchant_id = %s AND id = ANY (%s) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -146,9 +147,18 @@ class Work:
         self.lines.extend(lines)
 
     def step(
-        self, order: OrderRow, at: datetime, *, verb: str = "", ref: str = "", fen: int = 0, fee_fen: int = 0,
-        deficit_fen: int = 0, legs: Legs | None = None, note: str = ""
-    ) -> None:  # fmt: skip
+        self,
+        order: OrderRow,
+        at: datetime,
+        *,
+        verb: str = "",
+        ref: str = "",
+        fen: int = 0,
+        fee_fen: int = 0,
+        deficit_fen: int = 0,
+        legs: Legs | None = None,
+        note: str = "",
+    ) -> None:
         """Record that an order took a step, and that its row and lot are to be written."""
         own, pool, temp, tolerance = legs or Legs()
         self._events.append(
@@ -162,17 +172,26 @@ class Work:
         """Write all of it: orders, lots, events sealed by the history, and the ledger's transfer under the same id."""
         if not self._events:
             return
-        moved = [self.orders[id] for id in sorted(self._moved)]
-        db.call("orders_write_orders_v1", self.merchant_id, *_columns(
-            (o.id, o.state, o.state_before_dispute, *o.legs, o.refunded_fen) for o in moved))  # fmt: skip
+        moved = [self.orders[order_id] for order_id in sorted(self._moved)]
+        db.call(
+            "orders_write_orders_v1",
+            self.merchant_id,
+            *_columns((o.id, o.state, o.state_before_dispute, *o.legs, o.refunded_fen) for o in moved),
+        )
         if self._lots_moved:
-            lots = [astuple(self.lots[id])[:-1] for id in sorted(self._lots_moved)]
+            lots = [astuple(self.lots[order_id])[:-1] for order_id in sorted(self._lots_moved)]
             db.call("orders_write_lots_v1", self.merchant_id, *_columns(lots))
         events = _columns(astuple(event) for event in self._events)
         digest = db.call("orders_write_events_v1", self.id, self.merchant_id, *events)[0].digest
         ledger.post(self.merchant_id, self.id, f"orders.{self.verb}", self.at, self.lines)
-        history.record(f"orders.{self.verb}", by=self.by, merchant_id=self.merchant_id, subject=f"batch/{self.id}",
-                       rows_digest=digest, rows=len(self._events))  # fmt: skip
+        history.record(
+            f"orders.{self.verb}",
+            by=self.by,
+            merchant_id=self.merchant_id,
+            subject=f"batch/{self.id}",
+            rows_digest=digest,
+            rows=len(self._events),
+        )
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from houfu.calendars import queries as calendars
@@ -38,15 +38,12 @@ class Quote:
     policy: str
 
 
-def quote(
-    by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str
-) -> Quote:
+def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str) -> Quote:
     """Say what a manual payout would cost, what it would pay out and every reason against it; creates nothing."""
     by.require("payouts:read", merchant_id)
     at = clock.now()
     policy = policies.at(at)
-    facts = facts_for(merchant_id, policy, at, store_id=store_id, beneficiary_id=beneficiary_id,
-                      amount_fen=amount_fen, purpose=purpose)  # fmt: skip
+    facts = facts_for(merchant_id, policy, at, Asked(store_id, beneficiary_id, amount_fen, purpose))
     waived = rules.waivable(amount_fen, policy.payouts.waiver) and waivers_left(policy) > 0
     fee_fen = 0 if waived else rules.fee(amount_fen, policy.payouts.manual.fee_permille)
     return Quote(
@@ -64,18 +61,26 @@ def quote(
     )
 
 
-def facts_for(
-    merchant_id: int, policy: Policy, at: datetime, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str
-) -> rules.Facts:
+class Asked(NamedTuple):
+    """What somebody wants paid out, to whom and for what."""
+
+    store_id: int
+    beneficiary_id: int
+    amount_fen: int
+    purpose: str
+
+
+def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> rules.Facts:
     """Gather what decides about a manual payout."""
+    store_id = asked.store_id
     store = merchants.store(merchant_id, store_id)
-    payee = Beneficiary.objects.filter(merchant_id=merchant_id, id=beneficiary_id).first()
+    payee = Beneficiary.objects.filter(merchant_id=merchant_id, id=asked.beneficiary_id).first()
     stands = ledger.balances(merchant_id, owner=store_id, kinds=("claim:matured", "deficit"))
     manual = policy.payouts.manual
     return rules.Facts(
         at=at,
-        amount_fen=amount_fen,
-        purpose=purpose,
+        amount_fen=asked.amount_fen,
+        purpose=asked.purpose,
         available_fen=stands.get(Account("claim:matured", store_id), 0),
         deficit_fen=stands.get(Account("deficit", store_id), 0),
         store_state=store.state,
@@ -144,9 +149,14 @@ def access_payout(by: Actor, scope: str, merchant_id: int, id: UUID) -> Payout:
 
 
 def payouts(
-    by: Actor, merchant_id: int, *, store_id: int | None = None, state: str = "",
-    after: tuple[datetime, UUID] | None = None, limit: int = 100
-) -> list[Payout]:  # fmt: skip
+    by: Actor,
+    merchant_id: int,
+    *,
+    store_id: int | None = None,
+    state: str = "",
+    after: tuple[datetime, UUID] | None = None,
+    limit: int = 100,
+) -> list[Payout]:
     """Return a merchant's payouts, newest first."""
     by.require("payouts:read", merchant_id)
     found = Payout.objects.filter(merchant_id=merchant_id)
@@ -217,7 +227,8 @@ def trace(by: Actor, merchant_id: int, id: UUID) -> dict[str, Any]:
         "payout": _fields(payout),
         "request_no": sent.request_no if sent else None,
         "lots": [
-            {"amount_fen": part.amount_fen, **trace_order(merchant_id, part.order_id)} for part in allocations(merchant_id, id)
+            {"amount_fen": part.amount_fen, **trace_order(merchant_id, part.order_id)}
+            for part in allocations(merchant_id, id)
         ],
     }
 
@@ -230,11 +241,15 @@ def trace_back(by: Actor, merchant_id: int, order_id: str) -> dict[str, Any]:
     return {
         **trace_order(merchant_id, order_id),
         "payouts": [
-            {"payout_id": str(part.payout_id), "amount_fen": part.amount_fen, "state": payouts_by_id[part.payout_id].state,
-             "given_back": payouts_by_id[part.payout_id].state in GIVEN_BACK}
+            {
+                "payout_id": str(part.payout_id),
+                "amount_fen": part.amount_fen,
+                "state": payouts_by_id[part.payout_id].state,
+                "given_back": payouts_by_id[part.payout_id].state in GIVEN_BACK,
+            }
             for part in found.order_by("payout_id")
         ],
-    }  # fmt: skip
+    }
 
 
 def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
@@ -252,5 +267,3 @@ def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
 def _fields(row: Any) -> dict[str, Any]:
     names = [f.attname for f in row._meta.concrete_fields if f.attname != "pk"]
     return {name: getattr(row, name) for name in names}
-
-

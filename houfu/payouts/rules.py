@@ -1,8 +1,8 @@
-"""Pure decisions about payouts: every reason against one, its fee, its number, when it may go and when to look again."""
+"""Pure decisions about payouts: every reason against one, its fee, its number, and what an answer allows."""
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,21 +41,37 @@ def blocks(facts: Facts, policy: Payouts) -> list[Reason]:
     reasons: list[Reason] = []
     largest_fen = largest(facts.available_fen, policy)
     if facts.goes_at is None:
-        reasons.append(Reason("calendar_year_unknown", "P2", {"at": facts.at.isoformat()},
-                              "Load the official calendar of that year."))  # fmt: skip
+        reasons.append(
+            Reason(
+                "calendar_year_unknown", "P2", {"at": facts.at.isoformat()}, "Load the official calendar of that year."
+            )
+        )
     if facts.amount_fen < policy.minimum_fen:
-        reasons.append(Reason("below_minimum", "P4", {"amount_fen": facts.amount_fen, "minimum_fen": policy.minimum_fen},
-                              f"Ask for at least {yuan(policy.minimum_fen)} yuan."))  # fmt: skip
+        figures = {"amount_fen": facts.amount_fen, "minimum_fen": policy.minimum_fen}
+        reasons.append(Reason("below_minimum", "P4", figures, f"Ask for at least {yuan(policy.minimum_fen)} yuan."))
     if facts.amount_fen > largest_fen:
         reasons.append(
-            Reason("cover_too_thin", "P5",
-                   {"amount_fen": facts.amount_fen, "available_fen": facts.available_fen,
-                    "coverage_permille": policy.coverage_permille, "largest_fen": largest_fen},
-                   f"Ask for at most {yuan(largest_fen)} yuan, or wait for more to mature.")
-        )  # fmt: skip
+            Reason(
+                "cover_too_thin",
+                "P5",
+                {
+                    "amount_fen": facts.amount_fen,
+                    "available_fen": facts.available_fen,
+                    "coverage_permille": policy.coverage_permille,
+                    "largest_fen": largest_fen,
+                },
+                f"Ask for at most {yuan(largest_fen)} yuan, or wait for more to mature.",
+            )
+        )
     if facts.deficit_fen:
-        reasons.append(Reason("deficit_open", "O7", {"deficit_fen": facts.deficit_fen},
-                              "Wait until the next maturities have repaid it."))  # fmt: skip
+        reasons.append(
+            Reason(
+                "deficit_open",
+                "O7",
+                {"deficit_fen": facts.deficit_fen},
+                "Wait until the next maturities have repaid it.",
+            )
+        )
     if facts.store_state != "active":
         reasons.append(Reason(f"store_{facts.store_state}", "K4", {}, "Have the store unfrozen first."))
     return reasons + _purpose(facts, policy) + _payee(facts, policy)
@@ -65,8 +81,14 @@ def _purpose(facts: Facts, policy: Payouts) -> list[Reason]:
     if facts.purpose in policy.denied_purposes:
         return [Reason("purpose_denied", "P8", {"purpose": facts.purpose}, "Pay this by other means.")]
     if facts.purpose not in policy.purposes:
-        return [Reason("purpose_unknown", "P8", {"purpose": facts.purpose, "purposes": list(policy.purposes)},
-                       "Choose one of the purposes.")]  # fmt: skip
+        return [
+            Reason(
+                "purpose_unknown",
+                "P8",
+                {"purpose": facts.purpose, "purposes": list(policy.purposes)},
+                "Choose one of the purposes.",
+            )
+        ]
     return []
 
 
@@ -77,12 +99,22 @@ def _payee(facts: Facts, policy: Payouts) -> list[Reason]:
     if facts.payee_class in policy.denied_purposes:
         reasons.append(Reason("beneficiary_denied", "P8", {"class": facts.payee_class}, "Choose another beneficiary."))
     if facts.payee_state != "verified":
-        reasons.append(Reason("beneficiary_not_verified", "P6", {"state": facts.payee_state}, "Have the account verified."))
+        reasons.append(
+            Reason("beneficiary_not_verified", "P6", {"state": facts.payee_state}, "Have the account verified.")
+        )
     elif facts.payee_usable_from and facts.at < facts.payee_usable_from:
-        reasons.append(Reason("beneficiary_cooling", "P6", {"usable_from": facts.payee_usable_from.isoformat()},
-                              "Wait until the cooling period is over."))  # fmt: skip
+        reasons.append(
+            Reason(
+                "beneficiary_cooling",
+                "P6",
+                {"usable_from": facts.payee_usable_from.isoformat()},
+                "Wait until the cooling period is over.",
+            )
+        )
     if facts.payee_channel_state != "normal":
-        reasons.append(Reason(f"beneficiary_{facts.payee_channel_state}", "P6", {}, "Choose an account in normal state."))
+        reasons.append(
+            Reason(f"beneficiary_{facts.payee_channel_state}", "P6", {}, "Choose an account in normal state.")
+        )
     return reasons
 
 
@@ -101,15 +133,20 @@ def waivable(amount_fen: int, waiver: Waiver | None) -> bool:
     return waiver is not None and amount_fen >= waiver.minimum_fen
 
 
-def request_no(merchant_id: int, store_id: int, beneficiary_id: int, parts: Iterable[Sequence[str | int]]) -> str:
+def request_no(merchant_id: int, store_id: int, beneficiary_id: int, parts: Iterable[tuple[str, int, int]]) -> str:
     """Return the number under which a channel knows a payout: made of what is paid to whom, so that the same money
     cannot go out under two numbers (I-08).
 
     Args:
         parts: order id, amount and generation of each lot paid out.
     """
-    content = "\n".join(["houfu-payout-v1", f"{merchant_id}|{store_id}|{beneficiary_id}",
-                         *("|".join(map(str, part)) for part in sorted(parts))])  # fmt: skip
+    content = "\n".join(
+        [
+            "houfu-payout-v1",
+            f"{merchant_id}|{store_id}|{beneficiary_id}",
+            *("|".join(map(str, part)) for part in sorted(parts)),
+        ]
+    )
     return "HF" + base64.b32encode(hashlib.sha256(content.encode()).digest()).decode()[:30]
 
 

@@ -21,9 +21,12 @@ FUTILE = 3  # calls in a row that said nothing, after which a channel is left al
 
 
 def run_due(by: Actor) -> int:
-    """Run the latest run day that has come, for every merchant not run for it yet; return how many payouts it made (P1).
+    """Run the latest run day that has come, for every merchant not run for it yet (P1).
 
     A run day that was missed is caught up once; those before it are not.
+
+    Returns:
+        How many payouts it made.
     """
     at = clock.now()
     automatic = policies.at(at).payouts.automatic
@@ -31,8 +34,9 @@ def run_due(by: Actor) -> int:
     if latest is None:
         return 0
     waiting = db.rows(
-        "SELECT DISTINCT s.merchant_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT FROM"
-        " payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s) ORDER BY 1",
+        "SELECT DISTINCT s.merchant_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT"
+        " FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s)"
+        " ORDER BY 1",
         [latest.at, latest.day],
     )
     return sum(len(actions.run(by=by, merchant_id=row.merchant_id, run_day=latest.day)) for row in waiting)
@@ -92,7 +96,7 @@ def ask(channel: Channel, todo: Errand) -> Answer:
 
 
 def ask_about(merchant_id: int, request_no: str) -> str | None:
-    """Ask the channel about the payout of a number, as a notice or a statement has given reason to; return its state."""
+    """Ask about the payout of a number, as a notice has given reason to, and return its state."""
     payout = queries.by_request_no(merchant_id, request_no)
     if payout is None:
         return None
@@ -103,8 +107,14 @@ def ask_about(merchant_id: int, request_no: str) -> str | None:
 
 def _record(by: Actor, todo: Errand, channel: Channel, answer: Answer) -> str:
     crash.point("record.before")
-    return actions.record(by=by, merchant_id=todo.merchant_id, id=todo.payout_id, answer=answer, dedupe=channel.dedupe,
-                          window=channel.acceptance_window)  # fmt: skip
+    return actions.record(
+        by=by,
+        merchant_id=todo.merchant_id,
+        id=todo.payout_id,
+        answer=answer,
+        dedupe=channel.dedupe,
+        window=channel.acceptance_window,
+    )
 
 
 def _payee_takes(by: Actor, payout: Payout, todo: Errand, channel: Channel) -> bool:
@@ -117,4 +127,3 @@ def _payee_takes(by: Actor, payout: Payout, todo: Errand, channel: Channel) -> b
     if state is not PayeeState.NORMAL:
         actions.turn_down(by=by, merchant_id=payout.merchant_id, id=payout.id, code=f"beneficiary_{state.value}")
     return state is PayeeState.NORMAL
-

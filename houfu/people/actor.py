@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from houfu.kernel.errors import Forbidden, NotFound
 
 SCOPES = (
-    "history:read", "ledger:read", "limits:read", "limits:write", "merchants:read", "merchants:write", "orders:read",
-    "orders:write", "payouts:read", "payouts:write", "platform:write", "policies:read",
-)  # fmt: skip
+    "history:read",
+    "ledger:read",
+    "limits:read",
+    "limits:write",
+    "merchants:read",
+    "merchants:write",
+    "orders:read",
+    "orders:write",
+    "payouts:read",
+    "payouts:write",
+    "platform:write",
+    "policies:read",
+)
 
 
 @dataclass(frozen=True)

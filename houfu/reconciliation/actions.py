@@ -65,13 +65,24 @@ def _book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port
         if line.kind != "settlement":
             found[line.no] = _refund(account, line) if line.kind == "refund" else _payout(by, account, line)
     db.rows(
-        "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[],"
-        " %s::bigint[], %s::timestamptz[], %s::text[], %s::text[]) ON CONFLICT (merchant_id, channel_account_id, day, no)"
+        "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[],"
+        " %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
+        " ON CONFLICT (merchant_id, channel_account_id, day, no)"
         " DO UPDATE SET outcome = excluded.outcome, code = excluded.code",
-        [account.merchant_id, account.id, day, [x.no for x in open_lines], [x.kind for x in open_lines],
-         [x.ref for x in open_lines], [x.amount_fen for x in open_lines], [x.fee_fen for x in open_lines],
-         [x.at for x in open_lines], [found[x.no].outcome for x in open_lines], [found[x.no].code for x in open_lines]],
-    )  # fmt: skip
+        [
+            account.merchant_id,
+            account.id,
+            day,
+            [x.no for x in open_lines],
+            [x.kind for x in open_lines],
+            [x.ref for x in open_lines],
+            [x.amount_fen for x in open_lines],
+            [x.fee_fen for x in open_lines],
+            [x.at for x in open_lines],
+            [found[x.no].outcome for x in open_lines],
+            [found[x.no].code for x in open_lines],
+        ],
+    )
     crash.point("statement.before_commit")
     return len(open_lines)
 
@@ -110,9 +121,13 @@ def _payout(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
     verdict = Verdict.RETURNED if line.kind == "return" else Verdict.PAID
     before = payout.state
     after = payouts.record(
-        by=by, merchant_id=account.merchant_id, id=payout.id,
-        answer=Answer(verdict, code="statement", at=line.at), dedupe=Dedupe.NONE, window=clock.NEVER,
-    )  # fmt: skip
+        by=by,
+        merchant_id=account.merchant_id,
+        id=payout.id,
+        answer=Answer(verdict, code="statement", at=line.at),
+        dedupe=Dedupe.NONE,
+        window=clock.NEVER,
+    )
     if after not in ("paid", "returned"):
         return Finding("break", f"payout_{after}")
     return AGREES if before in FINAL and before == after else BOOKED
@@ -128,5 +143,11 @@ def _note_statement(*, by: Actor, account: ChannelAccount, statement: port.State
         [account.merchant_id, account.id, statement.day, statement.final, count, clock.now()],
     )
     if count:
-        history.record("statement.taken_in", by=by, merchant_id=account.merchant_id, lines=count,
-                       subject=f"statement/{account.id}/{statement.day}", final=statement.final)  # fmt: skip
+        history.record(
+            "statement.taken_in",
+            by=by,
+            merchant_id=account.merchant_id,
+            lines=count,
+            subject=f"statement/{account.id}/{statement.day}",
+            final=statement.final,
+        )

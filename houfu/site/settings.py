@@ -60,10 +60,22 @@ def disconnect() -> None:
 DATABASES = _databases()
 INSTALLED_APPS = [
     f"houfu.{room}"
-    for room in ("kernel", "history", "policies", "calendars", "people", "merchants", "ledger", "limits", "channels",
-                 "orders", "payouts", "reconciliation")
+    for room in (
+        "kernel",
+        "history",
+        "policies",
+        "calendars",
+        "people",
+        "merchants",
+        "ledger",
+        "limits",
+        "channels",
+        "orders",
+        "payouts",
+        "reconciliation",
+    )
     if (Path(__file__).resolve().parent.parent / room).is_dir()
-]  # fmt: skip
+]
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE: list[str] = []
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")

@@ -1,4 +1,4 @@
-"""The worker: looks for whatever is due, in rounds. Every piece of work is a state row, so a lost round loses nothing."""
+"""The worker: looks for whatever is due, in rounds. All work is state rows, so a lost round loses nothing."""
 
 import logging
 import os
@@ -59,7 +59,7 @@ def tend_orders() -> int:
             done += count
         if late := [Step(lot.id, lot.payment_due_at) for lot in order_queries.unpaid(merchant_id, at, BATCH)]:
             done += len(orders.fall_due(by=BY, merchant_id=merchant_id, steps=late))
-        if gone := [Step(id, at) for id in order_queries.expired(merchant_id, expired_before, BATCH)]:
+        if gone := [Step(order_id, at) for order_id in order_queries.expired(merchant_id, expired_before, BATCH)]:
             done += len(orders.expire(by=BY, merchant_id=merchant_id, steps=gone))
         return done
 

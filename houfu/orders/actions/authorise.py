@@ -90,8 +90,16 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
             [order.at for order in batch],
         )
         decisions.extend(
-            Decision(order.id, row.state, row.repeated, row.own_fen or 0, row.pool_fen or 0, row.temp_fen or 0,
-                     row.tolerance_fen or 0, tuple(row.reasons or ()))
+            Decision(
+                order.id,
+                row.state,
+                row.repeated,
+                row.own_fen or 0,
+                row.pool_fen or 0,
+                row.temp_fen or 0,
+                row.tolerance_fen or 0,
+                tuple(row.reasons or ()),
+            )
             for order, row in zip(batch, rows, strict=True)
-        )  # fmt: skip
+        )
     return decisions

@@ -55,7 +55,9 @@ def free(*, by: Actor, merchant_id: int, store_id: int, parts: Sequence[Part], a
         sent: whether the channel has ever heard of them; then their generation rises, so that the same parts asked
             for again become another request (I-08).
     """
-    db.call("orders_free_v1", merchant_id, [part.order_id for part in parts], [part.amount_fen for part in parts], int(sent))
+    db.call(
+        "orders_free_v1", merchant_id, [part.order_id for part in parts], [part.amount_fen for part in parts], int(sent)
+    )
     offset_deficits(by=by, merchant_id=merchant_id, store_ids=[store_id], at=at)
 
 
@@ -69,7 +71,7 @@ def close(*, by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime
 
 
 def reopen(*, by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime) -> None:
-    """Open closed orders again whose payout is coming back, within the current action and before their parts are free."""
+    """Open closed orders again whose payout came back, within the current action, before their parts are free."""
     _move(by, merchant_id, order_ids, at, "reopened", "reopen")
 
 
@@ -82,5 +84,3 @@ def _move(by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime, v
             order.state = target
             work.step(order, at, ref=str(work.id))
     work.write()
-
-

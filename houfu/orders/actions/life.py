@@ -83,17 +83,29 @@ def _received(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> No
     work.post(books.receive(order.store_id, gross_fen))
     work.post(limits.receive(order.legs, order.store_id))
     work.step(order, standing.counts_at, fen=gross_fen, legs=order.legs, note=f"{step.evidence}:{step.ref}")
-    channels.report(work.merchant_id, store.channel_account_id, Report("receipt", order.id, "", gross_fen, standing.counts_at))
+    channels.report(
+        work.merchant_id, store.channel_account_id, Report("receipt", order.id, "", gross_fen, standing.counts_at)
+    )
 
 
 def _keep_evidence(work: Work, step: Step, standing: rules.Standing) -> None:
     db.rows(
-        "INSERT INTO orders_evidence AS e (merchant_id, order_id, kind, ref, person, at, counts_at, counted, recorded_at)"
+        "INSERT INTO orders_evidence AS e"
+        " (merchant_id, order_id, kind, ref, person, at, counts_at, counted, recorded_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (merchant_id, order_id, kind, person) DO UPDATE SET counted = e.counted OR excluded.counted",
-        [work.merchant_id, step.order_id, step.evidence, step.ref, work.by.person, step.at, standing.counts_at,
-         standing.trust is not None, clock.now()],
-    )  # fmt: skip
+        [
+            work.merchant_id,
+            step.order_id,
+            step.evidence,
+            step.ref,
+            work.by.person,
+            step.at,
+            standing.counts_at,
+            standing.trust is not None,
+            clock.now(),
+        ],
+    )
 
 
 @db.action
@@ -114,5 +126,3 @@ def fall_due(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outc
         work.step(order, step.at, fen=lot.owed_fen if lot else 0)
 
     return advance(begin(by, merchant_id, "fell_due", steps), steps, fell_due)
-
-

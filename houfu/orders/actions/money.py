@@ -59,7 +59,9 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
     for step in done:
         brought[work.orders[step.order_id].store_id] += step.amount_fen
     _repay_loans(by, work, {store: fen for store, fen in sorted(brought.items()) if store in lent_to})
-    limit_actions.restore(by=by, merchant_id=merchant_id, completed=Counter(work.orders[s.order_id].store_id for s in done))
+    limit_actions.restore(
+        by=by, merchant_id=merchant_id, completed=Counter(work.orders[s.order_id].store_id for s in done)
+    )
     return outcomes
 
 
@@ -75,15 +77,24 @@ def _repay_loans(by: Actor, settled: Work, brought: Mapping[int, int]) -> None:
     for store_id, settled_fen in brought.items():
         lent = [order for _, order in sorted(settled.orders.items()) if order.store_id == store_id and order.temp_fen]
         repaid = limit_actions.repay_loan(
-            by=by, merchant_id=settled.merchant_id, store_id=store_id, settled_fen=settled_fen,
+            by=by,
+            merchant_id=settled.merchant_id,
+            store_id=store_id,
+            settled_fen=settled_fen,
             lent_fen=sum(order.temp_fen for order in lent),
-        )  # fmt: skip
+        )
         rest_fen = repaid.taken_over_fen
         for order in lent:
             if part_fen := min(rest_fen, order.temp_fen):
                 order.own_fen, order.temp_fen = order.own_fen + part_fen, order.temp_fen - part_fen
                 work.post(limits.take_over(order.phase, store_id, part_fen))
-                work.step(order, settled.at, ref=str(settled.id), fen=part_fen, legs=Legs(own_fen=-part_fen, temp_fen=part_fen))
+                work.step(
+                    order,
+                    settled.at,
+                    ref=str(settled.id),
+                    fen=part_fen,
+                    legs=Legs(own_fen=-part_fen, temp_fen=part_fen),
+                )
                 rest_fen -= part_fen
     work.write()
 
@@ -102,7 +113,9 @@ def mature(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcom
         work.step(order, step.at, fen=lot.left_fen)
 
     outcomes = advance(work, steps, matured)
-    offset_deficits(by=by, merchant_id=merchant_id, store_ids=sorted({o.store_id for o in work.orders.values()}), at=work.at)
+    offset_deficits(
+        by=by, merchant_id=merchant_id, store_ids=sorted({o.store_id for o in work.orders.values()}), at=work.at
+    )
     return outcomes
 
 
@@ -110,7 +123,9 @@ def mature(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcom
 def mature_due(*, by: Actor, merchant_id: int, at: datetime, limit: int = 5000) -> int:
     """Mature up to `limit` lots of a merchant that are due, each at its own instant, and return how many."""
     due = queries.lots_maturing(merchant_id, at, limit)
-    outcomes = mature(by=by, merchant_id=merchant_id, steps=[Step(lot.id, lot.matures_at) for lot in due]) if due else []
+    outcomes = (
+        mature(by=by, merchant_id=merchant_id, steps=[Step(lot.id, lot.matures_at) for lot in due]) if due else []
+    )
     return sum(outcome.outcome == "done" for outcome in outcomes)
 
 

@@ -12,7 +12,12 @@ from houfu.orders.steps import Outcome, Refusal, Step, advance, begin
 from houfu.orders.work import LotRow, OrderRow, Work
 from houfu.people.actor import Actor
 
-CLAIM = {"received": "claim:pending", "overdue": "claim:pending", "settled": "claim:settled", "matured": "claim:matured"}
+CLAIM = {
+    "received": "claim:pending",
+    "overdue": "claim:pending",
+    "settled": "claim:settled",
+    "matured": "claim:matured",
+}
 
 
 @db.action
@@ -43,8 +48,9 @@ def _refunded(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> No
     deficit_fen = 0
     if lot is not None:
         deficit_fen = _take_back(work, order, lot, step.amount_fen)
-        channels.report(work.merchant_id, lot.channel_account_id,
-                        Report("refund", order.id, step.ref, step.amount_fen, step.at))  # fmt: skip
+        channels.report(
+            work.merchant_id, lot.channel_account_id, Report("refund", order.id, step.ref, step.amount_fen, step.at)
+        )
     if whole:
         order.state, order.state_before_dispute = target, None
     work.step(order, step.at, ref=step.ref, fen=step.amount_fen, deficit_fen=deficit_fen, legs=freed, note=step.note)

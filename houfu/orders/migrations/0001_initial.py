@@ -7,6 +7,12 @@ class Migration(migrations.Migration):
     initial = True
     dependencies = [("limits", "0001_initial")]
     operations = run(
-        "orders", "tables.sql", "orders_decision_v1.sql", "orders_authorise_v1.sql", "orders_write_v1.sql",
-        "orders_first_lots_v1.sql", "orders_allocate_v1.sql", "orders_free_v1.sql",
-    )  # fmt: skip
+        "orders",
+        "tables.sql",
+        "orders_decision_v1.sql",
+        "orders_authorise_v1.sql",
+        "orders_write_v1.sql",
+        "orders_first_lots_v1.sql",
+        "orders_allocate_v1.sql",
+        "orders_free_v1.sql",
+    )

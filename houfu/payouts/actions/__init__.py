@@ -5,6 +5,18 @@ from houfu.payouts.actions.requests import cancel, request, run, stand, stand_do
 from houfu.payouts.actions.sending import begin, note_late, postpone, record, turn_down
 
 __all__ = [
-    "begin", "cancel", "note_channel_state", "note_late", "postpone", "record", "register", "request", "revoke", "run",
-    "stand", "stand_down", "turn_down", "verify",
-]  # fmt: skip
+    "begin",
+    "cancel",
+    "note_channel_state",
+    "note_late",
+    "postpone",
+    "record",
+    "register",
+    "request",
+    "revoke",
+    "run",
+    "stand",
+    "stand_down",
+    "turn_down",
+    "verify",
+]

@@ -34,9 +34,7 @@ class BeneficiaryDenied(Refused):
 
 
 @db.action
-def register(
-    *, by: Actor, merchant_id: int, kind: str, purpose_class: str, holder: str, account: str
-) -> Beneficiary:
+def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, holder: str, account: str) -> Beneficiary:
     """Register an account to which payouts may go once it is verified and has cooled.
 
     Args:
@@ -60,11 +58,27 @@ def register(
         "INSERT INTO payouts_beneficiary (merchant_id, kind, purpose_class, holder, account_sealed, account_digest,"
         " account_tail, state, channel_state, registered_by, registered_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, 'registered', 'normal', %s, %s) RETURNING id",
-        [merchant_id, kind, purpose_class, holder, vault.seal(account, _place(merchant_id, digest)), digest, account[-4:],
-         by.label, now],
-    )[0].id  # fmt: skip
-    history.record("beneficiary.registered", by=by, merchant_id=merchant_id, subject=f"beneficiary/{beneficiary_id}",
-                   kind=kind, purpose_class=purpose_class, tail=account[-4:])  # fmt: skip
+        [
+            merchant_id,
+            kind,
+            purpose_class,
+            holder,
+            vault.seal(account, _place(merchant_id, digest)),
+            digest,
+            account[-4:],
+            by.label,
+            now,
+        ],
+    )[0].id
+    history.record(
+        "beneficiary.registered",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"beneficiary/{beneficiary_id}",
+        kind=kind,
+        purpose_class=purpose_class,
+        tail=account[-4:],
+    )
     return Beneficiary.objects.get(merchant_id=merchant_id, id=beneficiary_id)
 
 
@@ -75,8 +89,14 @@ def verify(*, by: Actor, merchant_id: int, id: int, document: str) -> Beneficiar
     now = clock.now()
     usable_from = now + timedelta(hours=policies.at(now).payouts.cooling_hours)
     _move("verify", merchant_id, id, channel_state="normal", usable_from=usable_from)
-    history.record("beneficiary.verified", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}",
-                   document=document, usable_from=usable_from.isoformat())  # fmt: skip
+    history.record(
+        "beneficiary.verified",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"beneficiary/{id}",
+        document=document,
+        usable_from=usable_from.isoformat(),
+    )
     return Beneficiary.objects.get(merchant_id=merchant_id, id=id)
 
 
@@ -93,8 +113,9 @@ def note_channel_state(*, by: Actor, merchant_id: int, id: int, state: PayeeStat
     """Keep what the channel says of an account, where it changed (P6)."""
     changed = Beneficiary.objects.filter(merchant_id=merchant_id, id=id).exclude(channel_state=state.value)
     if changed.update(channel_state=state.value):
-        history.record("beneficiary.state_changed", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}",
-                       state=state.value)  # fmt: skip
+        history.record(
+            "beneficiary.state_changed", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}", state=state.value
+        )
 
 
 def suspend(*, by: Actor, merchant_id: int, id: int) -> None:

@@ -66,28 +66,40 @@ def request(
     merchants.lock_store(by, "payouts:write", merchant_id, store_id)
     if there := Payout.objects.filter(merchant_id=merchant_id, id=id).first():
         if (there.store_id, there.beneficiary_id, there.amount_fen, there.purpose) != (
-            store_id, beneficiary_id, amount_fen, purpose,
-        ):  # fmt: skip
+            store_id,
+            beneficiary_id,
+            amount_fen,
+            purpose,
+        ):
             raise PayoutIdReused()
         return there
     now = clock.now()
     policy = policies.at(now)
-    asked = {"store_id": store_id, "beneficiary_id": beneficiary_id, "amount_fen": amount_fen, "purpose": purpose}
-    facts = queries.facts_for(merchant_id, policy, now, **asked)
+    asked = queries.Asked(store_id, beneficiary_id, amount_fen, purpose)
+    facts = queries.facts_for(merchant_id, policy, now, asked)
     if reasons := rules.blocks(facts, policy.payouts):
         raise PayoutRefused(*reasons)
     assert facts.goes_at
     manual = policy.payouts.manual
-    accepted = _Accepted(id, store_id, beneficiary_id, "manual", purpose, amount_fen, manual.fee_permille, facts.goes_at,
-                         facts.goes_at + timedelta(hours=manual.arrival_hours))  # fmt: skip
+    accepted = _Accepted(
+        id,
+        store_id,
+        beneficiary_id,
+        "manual",
+        purpose,
+        amount_fen,
+        manual.fee_permille,
+        facts.goes_at,
+        facts.goes_at + timedelta(hours=manual.arrival_hours),
+    )
     parts = _hold(merchant_id, [accepted])
-    if reasons := rules.blocks(queries.facts_for(merchant_id, policy, now, **asked), policy.payouts):
+    if reasons := rules.blocks(queries.facts_for(merchant_id, policy, now, asked), policy.payouts):
         raise PayoutRefused(*reasons)
     return _set_aside(by, merchant_id, policy, now, [accepted], parts)[0]
 
 
 def _hold(merchant_id: int, accepted: Sequence[_Accepted]) -> list[list[orders.Part]]:
-    """Take the lots that payouts pay out, then lock the stores' claims: what was checked before is checked again now."""
+    """Take the lots that payouts pay out, then lock the stores' claims, so that the checks can be repeated."""
     parts = orders.allocate(merchant_id, [(each.store_id, each.amount_fen) for each in accepted])
     claims = [Account(kind, each.store_id) for each in accepted for kind in ("claim:matured", "deficit")]
     ledger.lock(merchant_id, claims)
@@ -104,21 +116,42 @@ def _set_aside(
 ) -> list[Payout]:
     """Create payouts and set their money aside: lots, ledger, fee waivers. Stores are held by the caller."""
     stores = {each.store_id: merchants.store(merchant_id, each.store_id) for each in accepted}
-    ledger.post(merchant_id, accepted[0].id, "payouts.reserve", now,
-                [books.reserve(each.store_id, each.amount_fen) for each in accepted])  # fmt: skip
+    ledger.post(
+        merchant_id,
+        accepted[0].id,
+        "payouts.reserve",
+        now,
+        [books.reserve(each.store_id, each.amount_fen) for each in accepted],
+    )
     payouts = [
         _payout(by, merchant_id, policy, now, each, stores[each.store_id].channel_account_id) for each in accepted
     ]
     Payout.objects.bulk_create(payouts)
     Allocation.objects.bulk_create(
-        Allocation(merchant_id=merchant_id, payout_id=each.id, order_id=part.order_id, amount_fen=part.amount_fen,
-                   generation=part.generation)
-        for each, parts in zip(accepted, allocated, strict=True) for part in parts
-    )  # fmt: skip
+        Allocation(
+            merchant_id=merchant_id,
+            payout_id=each.id,
+            order_id=part.order_id,
+            amount_fen=part.amount_fen,
+            generation=part.generation,
+        )
+        for each, parts in zip(accepted, allocated, strict=True)
+        for part in parts
+    )
     for payout in payouts:
-        history.record("payout.requested", by=by, merchant_id=merchant_id, subject=f"payout/{payout.id}",
-                       store_id=payout.store_id, amount_fen=payout.amount_fen, fee_fen=payout.fee_fen, waived=payout.waived,
-                       kind=payout.kind, beneficiary_id=payout.beneficiary_id, policy=policy.version)  # fmt: skip
+        history.record(
+            "payout.requested",
+            by=by,
+            merchant_id=merchant_id,
+            subject=f"payout/{payout.id}",
+            store_id=payout.store_id,
+            amount_fen=payout.amount_fen,
+            fee_fen=payout.fee_fen,
+            waived=payout.waived,
+            kind=payout.kind,
+            beneficiary_id=payout.beneficiary_id,
+            policy=policy.version,
+        )
     db.rows("SELECT pg_notify('houfu_work', 'payout')")
     return payouts
 
@@ -174,18 +207,25 @@ def cancel(*, by: Actor, merchant_id: int, id: UUID) -> Payout:
 def give_up(*, by: Actor, payout: Payout, verb: str, code: str, sent: bool) -> None:
     """End a payout that will not be paid, within the current action: lots, claim and waiver are given back once."""
     now = clock.now()
-    states.move(verb, Payout, {"merchant_id": payout.merchant_id, "id": payout.id}, code=code, final_at=now,
-                next_action_at=None)  # fmt: skip
-    parts = [orders.Part(a.order_id, a.amount_fen, a.generation)
-             for a in queries.allocations(payout.merchant_id, payout.id)]  # fmt: skip
+    states.move(
+        verb, Payout, {"merchant_id": payout.merchant_id, "id": payout.id}, code=code, final_at=now, next_action_at=None
+    )
+    parts = [
+        orders.Part(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(payout.merchant_id, payout.id)
+    ]
     lines = [books.release(payout.store_id, payout.amount_fen)]
     if sent:
         lines = [*books.unsend(payout.channel_account_id, payout.net_fen, payout.fee_fen), *lines]
     ledger.post(payout.merchant_id, ids.new(), f"payouts.{verb}", now, lines)
     orders.free(by=by, merchant_id=payout.merchant_id, store_id=payout.store_id, parts=parts, at=now, sent=sent)
     return_waiver(payout)
-    history.record(f"payout.{'cancelled' if verb == 'cancel' else 'failed'}", by=by, merchant_id=payout.merchant_id,
-                   subject=f"payout/{payout.id}", code=code)  # fmt: skip
+    history.record(
+        f"payout.{'cancelled' if verb == 'cancel' else 'failed'}",
+        by=by,
+        merchant_id=payout.merchant_id,
+        subject=f"payout/{payout.id}",
+        code=code,
+    )
 
 
 def return_waiver(payout: Payout) -> None:
@@ -209,8 +249,14 @@ def stand(*, by: Actor, merchant_id: int, store_id: int, beneficiary_id: int, pu
         " DO UPDATE SET beneficiary_id = excluded.beneficiary_id, purpose = excluded.purpose, since = excluded.since",
         [merchant_id, store_id, beneficiary_id, purpose, clock.now()],
     )
-    history.record("standing_order.set", by=by, merchant_id=merchant_id, subject=f"store/{store_id}",
-                   beneficiary_id=beneficiary_id, purpose=purpose)  # fmt: skip
+    history.record(
+        "standing_order.set",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"store/{store_id}",
+        beneficiary_id=beneficiary_id,
+        purpose=purpose,
+    )
     return StandingOrder.objects.get(merchant_id=merchant_id, store_id=store_id)
 
 
@@ -229,8 +275,8 @@ def run(*, by: Actor, merchant_id: int, run_day: date) -> list[Payout]:
     A store that cannot be paid is noted with every reason; the day is done for it either way.
     """
     waiting = db.rows(
-        "SELECT s.store_id FROM payouts_standing_order s WHERE s.merchant_id = %s AND NOT EXISTS"
-        " (SELECT FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day = %s)",
+        "SELECT s.store_id FROM payouts_standing_order s WHERE s.merchant_id = %s AND NOT EXISTS (SELECT"
+        " FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day = %s)",
         [merchant_id, run_day],
     )
     store_ids = sorted(row.store_id for row in waiting)
@@ -248,9 +294,18 @@ def run(*, by: Actor, merchant_id: int, run_day: date) -> list[Payout]:
         outcomes.append((store_id, payout_id, reasons))
         if payout_id:
             accepted.append(
-                _Accepted(payout_id, store_id, beneficiary_id, "automatic", facts.purpose, facts.amount_fen,
-                          policy.payouts.automatic.fee_permille, now, clock.start_of(last_day + timedelta(days=1)))
-            )  # fmt: skip
+                _Accepted(
+                    payout_id,
+                    store_id,
+                    beneficiary_id,
+                    "automatic",
+                    facts.purpose,
+                    facts.amount_fen,
+                    policy.payouts.automatic.fee_permille,
+                    now,
+                    clock.start_of(last_day + timedelta(days=1)),
+                )
+            )
     payouts = []
     if accepted:
         parts = _hold(merchant_id, accepted)
@@ -261,10 +316,16 @@ def run(*, by: Actor, merchant_id: int, run_day: date) -> list[Payout]:
         "INSERT INTO payouts_run (merchant_id, store_id, run_day, payout_id, reasons, ran_at)"
         " SELECT %s, store_id, %s, payout_id, string_to_array(reasons, ','), %s"
         " FROM unnest(%s::bigint[], %s::uuid[], %s::text[]) r (store_id, payout_id, reasons)",
-        [merchant_id, run_day, now, [o[0] for o in outcomes], [o[1] for o in outcomes], [",".join(o[2]) for o in outcomes]],
+        [
+            merchant_id,
+            run_day,
+            now,
+            [o[0] for o in outcomes],
+            [o[1] for o in outcomes],
+            [",".join(o[2]) for o in outcomes],
+        ],
     )
-    history.record("run.done", by=by, merchant_id=merchant_id, subject=f"run/{run_day}", stores=len(outcomes),
-                   payouts=len(payouts))  # fmt: skip
+    history.record(
+        "run.done", by=by, merchant_id=merchant_id, subject=f"run/{run_day}", stores=len(outcomes), payouts=len(payouts)
+    )
     return payouts
-
-

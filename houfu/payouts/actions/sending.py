@@ -79,8 +79,13 @@ def begin(*, by: Actor, merchant_id: int, id: UUID, worker: str) -> bool:
     Attempt.objects.create(
         merchant_id=merchant_id, payout_id=id, request_no=_request_no(payout), worker=worker, sent_at=now
     )
-    ledger.post(merchant_id, ids.new(), "payouts.send", now,
-                books.send(payout.channel_account_id, payout.net_fen, payout.fee_fen))  # fmt: skip
+    ledger.post(
+        merchant_id,
+        ids.new(),
+        "payouts.send",
+        now,
+        books.send(payout.channel_account_id, payout.net_fen, payout.fee_fen),
+    )
     history.record("payout.begun", by=by, merchant_id=merchant_id, subject=f"payout/{id}", worker=worker)
     crash.point("begin.before_commit")
     return True
@@ -135,39 +140,71 @@ def record(*, by: Actor, merchant_id: int, id: UUID, answer: Answer, dedupe: Ded
     elif verdict is Verdict.RETURNED:
         _give_back(by, payout, now, answer)
     else:
-        states.move(verb, Payout, _key(payout), code=answer.code, tries=payout.tries + 1,
-                    next_action_at=rules.look_again(now, payout.tries))  # fmt: skip
-        history.record(f"payout.{'accepted' if verb == 'accept' else 'lost_sight_of'}", by=by, merchant_id=merchant_id,
-                       subject=f"payout/{id}", code=answer.code)  # fmt: skip
+        states.move(
+            verb,
+            Payout,
+            _key(payout),
+            code=answer.code,
+            tries=payout.tries + 1,
+            next_action_at=rules.look_again(now, payout.tries),
+        )
+        history.record(
+            f"payout.{'accepted' if verb == 'accept' else 'lost_sight_of'}",
+            by=by,
+            merchant_id=merchant_id,
+            subject=f"payout/{id}",
+            code=answer.code,
+        )
     crash.point("record.before_commit")
     return states.PAYOUT[verb][1]
 
 
 def _pay(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None:
     states.move("pay", Payout, _key(payout), code="", final_at=now, next_action_at=None)
-    ledger.post(payout.merchant_id, ids.new(), "payouts.pay", now,
-                books.pay(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen))  # fmt: skip
+    ledger.post(
+        payout.merchant_id,
+        ids.new(),
+        "payouts.pay",
+        now,
+        books.pay(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen),
+    )
     order_ids = [part.order_id for part in queries.allocations(payout.merchant_id, payout.id)]
     open_elsewhere = queries.open_elsewhere(payout.merchant_id, payout.id, order_ids)
-    orders.close(by=by, merchant_id=payout.merchant_id, at=now,
-                 order_ids=[order_id for order_id in order_ids if order_id not in open_elsewhere])  # fmt: skip
-    history.record("payout.paid", by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}",
-                   channel_no=answer.channel_no)  # fmt: skip
+    orders.close(
+        by=by,
+        merchant_id=payout.merchant_id,
+        at=now,
+        order_ids=[order_id for order_id in order_ids if order_id not in open_elsewhere],
+    )
+    history.record(
+        "payout.paid",
+        by=by,
+        merchant_id=payout.merchant_id,
+        subject=f"payout/{payout.id}",
+        channel_no=answer.channel_no,
+    )
 
 
 def _give_back(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None:
     """Take back what the beneficiary's bank returned; the account must be verified anew before it is used again."""
     states.move("give_back", Payout, _key(payout), code=answer.code or "returned", final_at=now)
-    parts = [orders.Part(a.order_id, a.amount_fen, a.generation)
-             for a in queries.allocations(payout.merchant_id, payout.id)]  # fmt: skip
+    parts = [
+        orders.Part(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(payout.merchant_id, payout.id)
+    ]
     orders.reopen(by=by, merchant_id=payout.merchant_id, order_ids=[part.order_id for part in parts], at=now)
-    ledger.post(payout.merchant_id, ids.new(), "payouts.give_back", now,
-                books.give_back(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen))  # fmt: skip
+    ledger.post(
+        payout.merchant_id,
+        ids.new(),
+        "payouts.give_back",
+        now,
+        books.give_back(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen),
+    )
     orders.free(by=by, merchant_id=payout.merchant_id, store_id=payout.store_id, parts=parts, at=now, sent=True)
     requests.return_waiver(payout)
     beneficiaries.suspend(by=by, merchant_id=payout.merchant_id, id=payout.beneficiary_id)
-    history.record("payout.returned", by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}",
-                   code=answer.code)  # fmt: skip
+    history.record(
+        "payout.returned", by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}", code=answer.code
+    )
 
 
 @db.action
@@ -179,8 +216,9 @@ def note_late(*, by: Actor) -> int:
     found = list(late.order_by("merchant_id", "id"))
     for payout in found:
         Payout.objects.filter(**_key(payout)).update(late_noted_at=clock.now())
-        history.record("payout.late", by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}",
-                       state=payout.state)  # fmt: skip
+        history.record(
+            "payout.late", by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}", state=payout.state
+        )
     return len(found)
 
 

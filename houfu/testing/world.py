@@ -1,0 +1,177 @@
+"""A merchant, its people and its shops, for tests that read like the domain."""
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from houfu.kernel import clock
+from houfu.ledger import queries as ledger
+from houfu.ledger.actions import Account
+from houfu.limits import actions as limits
+from houfu.merchants import actions as merchants
+from houfu.orders import actions as orders
+from houfu.orders.actions.authorise import Decision
+from houfu.orders.steps import Outcome, Step
+from houfu.payouts import actions as payouts
+from houfu.payouts.models import Beneficiary, Payout
+from houfu.people.actor import SCOPES, Actor, operator, system
+
+OPERATOR = operator("li")
+WORKER = system("worker")
+MERCHANT_SCOPES = frozenset(SCOPES) - {"platform:write"}
+_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_numbers = itertools.count(1)
+
+
+def new_uscc() -> str:
+    """Return a unified social credit code whose check character is right."""
+    body = "91" + "".join(random.choices(_ALPHABET, k=15))
+    total = sum(_ALPHABET.index(char) * pow(3, place, 31) for place, char in enumerate(body))
+    return body + _ALPHABET[(31 - total % 31) % 31]
+
+
+@dataclass
+class Shop:
+    """A merchant with stores under one principal at the simulated channel."""
+
+    merchant_id: int
+    account_id: int
+    principal: str
+    stores: list[int]
+    owner: Actor
+    assistant: Actor
+    beneficiary_id: int = 0
+    placed: list[str] = field(default_factory=list)
+
+    @property
+    def store(self) -> int:
+        return self.stores[0]
+
+    def place(self, *amounts_fen: int, store: int | None = None, ids: Sequence[str] = ()) -> list[Decision]:
+        """Ask for orders of these amounts, one after another, in one batch."""
+        names = list(ids) or [f"D{next(_numbers):08d}" for _ in amounts_fen]
+        self.placed = names
+        batch = [
+            orders.NewOrder(self.merchant_id, name, store or self.store, fen, clock.now())
+            for name, fen in zip(names, amounts_fen, strict=True)
+        ]
+        return orders.authorise(by=self.owner, orders=batch)
+
+    def steps(self, *ids: str, **what: object) -> list[Step]:
+        """Return the same step for several orders, now unless `at` says otherwise."""
+        return [Step(id, **{"at": clock.now(), **what}) for id in ids or self.placed]  # type: ignore[arg-type]
+
+    def receive(self, *ids: str) -> list[Outcome]:
+        """Let orders be shipped and received on the platform's word."""
+        orders.ship(by=self.owner, merchant_id=self.merchant_id, steps=self.steps(*ids))
+        return orders.receive(by=self.owner, merchant_id=self.merchant_id, steps=self.steps(*ids))
+
+    def settle(self, amounts_fen: dict[str, int], fee_fen: int = 0, by: str = "statement") -> list[Outcome]:
+        """Let the channel credit orders."""
+        steps = [Step(id, clock.now(), amount_fen=fen, fee_fen=fee_fen) for id, fen in amounts_fen.items()]
+        return orders.settle(by=WORKER, merchant_id=self.merchant_id, steps=steps, settled_by=by)
+
+    def mature(self, at: datetime | None = None) -> int:
+        """Mature what is due."""
+        return orders.mature_due(by=WORKER, merchant_id=self.merchant_id, at=at or clock.now())
+
+    def earn(self, *amounts_fen: int, store: int | None = None, fee_fen: int = 0) -> list[str]:
+        """Bring orders all the way to matured money, as of now, and return their ids."""
+        self.place(*amounts_fen, store=store)
+        ids = list(self.placed)
+        self.receive(*ids)
+        self.settle(dict(zip(ids, amounts_fen, strict=True)), fee_fen=fee_fen)
+        self.mature(clock.now() + timedelta(days=60))
+        return ids
+
+    def payee(self, *, purpose_class: str = "goods_settlement", account: str = "") -> Beneficiary:
+        """Register and verify a beneficiary that has cooled already."""
+        registered = payouts.register(
+            by=self.owner,
+            merchant_id=self.merchant_id,
+            kind="bank_corporate",
+            purpose_class=purpose_class,
+            holder="杭州某某服饰有限公司",
+            account=account or f"6222{next(_numbers):012d}",
+        )
+        Beneficiary.objects.filter(merchant_id=self.merchant_id, id=registered.id).update(
+            state="verified", usable_from=clock.now()
+        )
+        self.beneficiary_id = registered.id
+        return registered
+
+    def ask(self, amount_fen: int, *, store: int | None = None, purpose: str = "goods_settlement") -> Payout:
+        """Ask for a payout to the shop's beneficiary."""
+        if not self.beneficiary_id:
+            self.payee()
+        return payouts.request(
+            by=self.owner,
+            id=uuid4(),
+            merchant_id=self.merchant_id,
+            store_id=store or self.store,
+            beneficiary_id=self.beneficiary_id,
+            amount_fen=amount_fen,
+            purpose=purpose,
+        )
+
+    def fen(self, kind: str, owner: int | None = None) -> int:
+        """Return the balance of an account of the first store, or of another owner."""
+        return ledger.balances(self.merchant_id).get(Account(kind, owner or self.store), 0)
+
+    def books(self) -> dict[Account, int]:
+        """Return every balance that is not zero."""
+        return {account: fen for account, fen in ledger.balances(self.merchant_id).items() if fen}
+
+
+def open_shop(*, stores: int = 1, own_limit_fen: int = 10_000_000, maturity_days: int | None = 1) -> Shop:
+    """Open a merchant with stores, each with an own limit."""
+    merchant = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=new_uscc())
+    merchants.verify(by=OPERATOR, merchant_id=merchant.merchant_id, document="营业执照")
+    principal = f"2088{merchant.merchant_id:012d}"
+    account = merchants.open_channel_account(
+        by=OPERATOR,
+        merchant_id=merchant.merchant_id,
+        channel="simulator",
+        principal=principal,
+        maturity_days=maturity_days,
+    )
+    opened = [
+        merchants.open_store(
+            by=OPERATOR, merchant_id=merchant.merchant_id, code=f"S{n}", name=f"{n} 号店", channel_account_id=account.id
+        ).id
+        for n in range(1, stores + 1)
+    ]
+    if own_limit_fen:
+        for store_id in opened:
+            limits.grant(by=OPERATOR, merchant_id=merchant.merchant_id, store_id=store_id, amount_fen=own_limit_fen)
+
+    def person(name: str) -> Actor:
+        return Actor(f"key/{name}", name, merchant.merchant_id, MERCHANT_SCOPES)
+
+    return Shop(merchant.merchant_id, account.id, principal, opened, person("wang"), person("zhao"))
+
+
+def pool(shop: Shop, *, share: int = 1, grant_fen: int = 0, contribution_fen: int = 0) -> int:
+    """Let all stores of a shop share limits, and return the pool."""
+    group = merchants.form_group(
+        by=shop.owner,
+        merchant_id=shop.merchant_id,
+        name="华东",
+        channel_account_id=shop.account_id,
+        store_ids=shop.stores,
+    )
+    opened = limits.open_pool(by=shop.owner, merchant_id=shop.merchant_id, group_id=group.id, share=share)
+    for store_id in shop.stores:
+        limits.join_pool(
+            by=shop.owner,
+            merchant_id=shop.merchant_id,
+            pool_id=opened.id,
+            store_id=store_id,
+            contribution_fen=contribution_fen,
+        )
+    if grant_fen:
+        limits.grant_pool(by=OPERATOR, merchant_id=shop.merchant_id, pool_id=opened.id, amount_fen=grant_fen)
+    return opened.id
