@@ -44,15 +44,15 @@ def take_in(*, by: Actor, account: ChannelAccount, day: date) -> int:
     statement = registry.channel(account.channel).statement(account.principal, day)
     lines, changed = iter(statement.lines), 0
     while batch := list(islice(lines, BATCH)):
-        changed += _book(by=by, account=account, day=day, lines=batch)
+        changed += len(book(by=by, account=account, day=day, lines=batch))
         crash.point("statement.after_batch")
     _note_statement(by=by, account=account, statement=statement)
     return changed
 
 
 @db.action
-def _book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> int:
-    """Judge those lines of a statement that are new or were breaks, and keep what was found."""
+def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> dict[str, Finding]:
+    """Judge those lines of a statement that are new or were breaks, and keep and return what was found, by number."""
     known = db.rows(
         "SELECT no FROM reconciliation_line WHERE merchant_id = %s AND channel_account_id = %s AND day = %s"
         " AND no = ANY (%s) AND outcome <> 'break'",
@@ -84,7 +84,7 @@ def _book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port
         ],
     )
     crash.point("statement.before_commit")
-    return len(open_lines)
+    return found
 
 
 def _settlements(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> Iterable[tuple[str, Finding]]:

@@ -77,7 +77,7 @@ INSTALLED_APPS = [
     if (Path(__file__).resolve().parent.parent / room).is_dir()
 ]
 ROOT_URLCONF = "houfu.site.urls"
-MIDDLEWARE: list[str] = []
+MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
 USE_TZ = True

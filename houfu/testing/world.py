@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from houfu.channels.port import Line
 from houfu.kernel import clock
 from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.limits import actions as limits
 from houfu.merchants import actions as merchants
+from houfu.merchants import queries as merchant_queries
 from houfu.orders import actions as orders
 from houfu.orders.actions.authorise import Decision
 from houfu.orders.steps import Outcome, Step
 from houfu.payouts import actions as payouts
 from houfu.payouts.models import Beneficiary, Payout
 from houfu.people.actor import SCOPES, Actor, operator, system
+from houfu.reconciliation import actions as reconciliation
+from houfu.reconciliation.actions import Finding
 
 OPERATOR = operator("li")
 WORKER = system("worker")
@@ -69,10 +73,19 @@ class Shop:
         orders.ship(by=self.owner, merchant_id=self.merchant_id, steps=self.steps(*ids))
         return orders.receive(by=self.owner, merchant_id=self.merchant_id, steps=self.steps(*ids))
 
-    def settle(self, amounts_fen: dict[str, int], fee_fen: int = 0, by: str = "statement") -> list[Outcome]:
-        """Let the channel credit orders."""
+    def settle(self, amounts_fen: dict[str, int], fee_fen: int = 0) -> list[Finding]:
+        """Let the channel credit orders, in lines of its statement of today, and return what the books say to each."""
+        lines = [
+            Line(f"L{next(_numbers)}", "settlement", id, fen, fee_fen, clock.now()) for id, fen in amounts_fen.items()
+        ]
+        account = merchant_queries.channel_account(self.merchant_id, self.account_id)
+        found = reconciliation.book(by=WORKER, account=account, day=clock.business_day(clock.now()), lines=lines)
+        return [found[line.no] for line in lines]
+
+    def settle_by_query(self, amounts_fen: dict[str, int], fee_fen: int = 0) -> list[Outcome]:
+        """Let a query confirm that the channel has credited orders."""
         steps = [Step(id, clock.now(), amount_fen=fen, fee_fen=fee_fen) for id, fen in amounts_fen.items()]
-        return orders.settle(by=WORKER, merchant_id=self.merchant_id, steps=steps, settled_by=by)
+        return orders.settle(by=WORKER, merchant_id=self.merchant_id, steps=steps, settled_by="query")
 
     def mature(self, at: datetime | None = None) -> int:
         """Mature what is due."""

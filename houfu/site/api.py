@@ -1,0 +1,102 @@
+"""The HTTP API: rooms' routers under /v1, authentication by API key, refusals as problem details."""
+
+import logging
+from typing import Any
+
+from django.db import DatabaseError, Error, connection
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import HttpBearer
+
+from houfu import __version__
+from houfu.calendars.api import router as calendars
+from houfu.channels.api import router as channels
+from houfu.history.api import router as history
+from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
+from houfu.kernel.http import problem
+from houfu.ledger.api import router as ledger
+from houfu.limits.api import router as limits
+from houfu.merchants.api import router as merchants
+from houfu.orders.api import router as orders
+from houfu.payouts.api import router as payouts
+from houfu.people import queries as people
+from houfu.people.actor import Actor
+from houfu.people.api import router as keys
+from houfu.policies.api import router as policies
+from houfu.reconciliation.api import router as reconciliation
+
+log = logging.getLogger("houfu.api")
+
+
+class ApiKey(HttpBearer):
+    """`Authorization: Bearer hf_…`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Actor:
+        return people.actor_of(token)
+
+
+class Unexpected(Refused):
+    """Something went wrong on our side; the request did not take effect unless asking by its key says so."""
+
+    code = "unexpected"
+    status = 500
+
+
+api = NinjaAPI(
+    title="Houfu 后付",
+    version=__version__,
+    description="Pay-later limits, books and payouts. Amounts are integer fen. Refusals are problem details (RFC 9457)"
+    " whose `code` is stable; requests that write may carry an `Idempotency-Key`.",
+    auth=ApiKey(),
+    docs_url=None,
+    urls_namespace="houfu",
+)
+for router in (
+    calendars, channels, history, keys, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+):  # fmt: skip
+    api.add_router("", router)
+
+
+@api.get("/health", auth=None, tags=["instance"])
+def health(request: HttpRequest) -> dict[str, str]:
+    """Say that the instance answers, and reaches its database."""
+    connection.ensure_connection()
+    return {"status": "ok", "version": __version__}
+
+
+@api.exception_handler(Refused)
+def on_refusal(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    return problem(refusal)
+
+
+@api.exception_handler(AuthenticationError)
+def on_missing_key(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return problem(Unauthenticated())
+
+
+@api.exception_handler(ValidationError)
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    fields: list[dict[str, Any]] = [
+        {"field": ".".join(str(part) for part in each["loc"]), "said": each["msg"]} for each in error.errors
+    ]
+    return problem(Invalid(fields=fields))
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return problem(NotFound() if error.status_code == 404 else Invalid(said=str(error)))
+
+
+@api.exception_handler(Error)
+def on_database_error(request: HttpRequest, error: Error) -> HttpResponse:
+    """Let whoever opened the transaction of this request decide: retry it, or say what the database's law is called."""
+    if connection.in_atomic_block or (isinstance(error, DatabaseError) and connection.needs_rollback):
+        raise error
+    return on_anything(request, error)
+
+
+@api.exception_handler(Exception)
+def on_anything(request: HttpRequest, error: Exception) -> HttpResponse:
+    log.exception("%s %s", request.method, request.path, exc_info=error)
+    return problem(Unexpected())

@@ -1,0 +1,35 @@
+-- I-07: every claim, debt and clearing account is what the lots and payouts under it say, to the fen.
+WITH lots AS (
+    SELECT l.merchant_id, v.kind, l.store_id AS owner, v.fen
+    FROM orders_lot l
+    CROSS JOIN LATERAL (VALUES
+        ('ar:buyer', CASE WHEN l.settled_at IS NULL THEN l.gross_fen - l.refunded_fen - l.lost_fen ELSE 0 END),
+        ('claim:pending', CASE WHEN l.settled_at IS NULL THEN l.gross_fen - l.refunded_fen - l.lost_fen ELSE 0 END),
+        ('claim:settled', CASE WHEN l.settled_at IS NOT NULL AND l.matured_at IS NULL THEN l.left_fen ELSE 0 END),
+        ('claim:matured', CASE WHEN l.matured_at IS NOT NULL THEN l.left_fen ELSE 0 END),
+        ('claim:disputed', l.disputed_fen),
+        ('deficit', l.deficit_fen - l.offset_fen),
+        ('fee:recovered', l.fee_fen)) AS v (kind, fen)
+), payouts AS (
+    SELECT p.merchant_id, v.kind, v.owner, v.fen
+    FROM payouts_payout p
+    CROSS JOIN LATERAL (VALUES
+        ('claim:reserved', p.store_id,
+         CASE WHEN p.state IN ('scheduled', 'submitting', 'submitted', 'unknown') THEN p.amount_fen ELSE 0 END),
+        ('cash:transit', p.channel_account_id,
+         CASE WHEN p.state IN ('submitting', 'submitted', 'unknown') THEN p.amount_fen - p.fee_fen ELSE 0 END),
+        ('fee:expense:payout', p.channel_account_id,
+         CASE WHEN p.state IN ('submitting', 'submitted', 'unknown', 'paid') THEN p.fee_fen ELSE 0 END),
+        ('fee:recovered', p.store_id, CASE p.state WHEN 'paid' THEN p.fee_fen ELSE 0 END)) AS v (kind, owner, fen)
+), channels AS (
+    SELECT merchant_id, 'fee:expense:channel' AS kind, channel_account_id AS owner, fee_fen AS fen FROM orders_lot
+), wanted AS (
+    SELECT merchant_id, kind, owner, sum(fen) AS fen
+    FROM (SELECT * FROM lots UNION ALL SELECT * FROM payouts UNION ALL SELECT * FROM channels) x GROUP BY 1, 2, 3
+)
+SELECT merchant_id, kind, owner, coalesce(b.balance_fen, 0) AS booked_fen, coalesce(w.fen, 0) AS rows_fen
+FROM (SELECT * FROM ledger_account
+      WHERE kind IN ('ar:buyer', 'claim:pending', 'claim:settled', 'claim:matured', 'claim:disputed', 'claim:reserved',
+                     'deficit', 'fee:recovered', 'fee:expense:channel', 'fee:expense:payout', 'cash:transit')) b
+FULL JOIN wanted w USING (merchant_id, kind, owner)
+WHERE coalesce(b.balance_fen, 0) <> coalesce(w.fen, 0)
