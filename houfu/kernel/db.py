@@ -10,7 +10,7 @@ import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from psycopg.rows import args_row, namedtuple_row
 
-from houfu.kernel.errors import Busy, Refused
+from houfu.kernel.errors import Busy, Invalid, Refused
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,6 +43,13 @@ def refuse_on(*laws: str) -> Callable[[RefusedType], RefusedType]:
     return register
 
 
+@refuse_on("22003", "22021", "22P02")
+class OutOfRange(Invalid):
+    """A number is too large, or a text has characters that cannot be kept."""
+
+    code = "out_of_range"
+
+
 def retry_on(*laws: str) -> None:
     """Run an action again where one of these constraints stopped it: the next try will see why."""
     _laws.update(dict.fromkeys(laws, Busy))
@@ -73,7 +80,7 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
                         close(items)
                     return result
             except (Error, Again) as error:
-                refusal = _translate(error)
+                refusal = translated(error)
                 if not isinstance(refusal, Busy) or attempt == ATTEMPTS:
                     raise refusal from error
                 threading.Event().wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  jitter is no secret
@@ -125,8 +132,8 @@ def _statement(function: str) -> str:
     return f"SELECT * FROM {function}({', '.join(f'%s::{t}' for t in types)})"  # noqa: S608  names come from the catalogue
 
 
-def _translate(error: Error | Again) -> Exception:
-    """Turn the database's word into the product's: the name of the law decides."""
+def translated(error: Error | Again) -> Exception:
+    """Turn the database's word into the product's: the name of the law decides; what has none stays as it is."""
     if isinstance(error, Again):
         return Busy()
     cause = error.__cause__
@@ -137,11 +144,11 @@ def _translate(error: Error | Again) -> Exception:
             return _laws[law](said=cause.diag.message_primary) if law == cause.sqlstate else _laws[law]()
     if cause.sqlstate in _WORTH_ANOTHER_TRY:
         return Busy()
-    if (isinstance(error, OperationalError | InterfaceError) and connection.connection is None) or _broken():
+    if isinstance(error, OperationalError | InterfaceError) and _lost():
         connection.close()
         return OutcomeUnknown()
     return error
 
 
-def _broken() -> bool:
-    return connection.connection is not None and bool(connection.connection.closed)
+def _lost() -> bool:
+    return connection.connection is None or bool(connection.connection.closed)

@@ -2,19 +2,38 @@
 
 import base64
 import hmac
+import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from datetime import datetime
+from functools import wraps
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
 from ninja import Schema
-from pydantic import ConfigDict
+from ninja.parser import Parser
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from houfu.kernel import vault
 from houfu.kernel.errors import Invalid, Refused
+from houfu.kernel.money import FEN_MAX
 
 T = TypeVar("T")
-PAGE = 100
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def _instant(said: object) -> object:
+    """Read an instant that says its offset; a time without one could be anybody's."""
+    if isinstance(said, str) and (read := datetime.fromisoformat(said)).tzinfo:
+        return read
+    raise ValueError("an instant is written as 2025-11-11T10:00:00+08:00")
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Fen = Annotated[int, Field(ge=1, le=FEN_MAX, description="an amount in fen")]
+Id = Annotated[UUID, BeforeValidator(lambda said: UUID(said) if isinstance(said, str) else said)]
+Limit = Annotated[int, Field(ge=1, le=500)]
 
 
 class In(Schema):
@@ -27,6 +46,13 @@ class Out(Schema):
     """A part of an answer, read from a row or a value."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class Page(Out, Generic[T]):
+    """A part of a listing, and the cursor that continues it."""
+
+    items: list[T]
+    next_cursor: str | None
 
 
 class ReasonOut(Out):
@@ -48,6 +74,42 @@ class Problem(Out):
 
 
 PROBLEMS = {frozenset({400, 401, 403, 404, 409, 422, 503}): Problem}
+
+
+class StrictParser(Parser):
+    """Reads JSON that says one thing only: no name twice, no NaN, no text that the database cannot keep."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        said = json.loads(request.body, object_pairs_hook=_once, parse_constant=_refuse_constant)
+        if "\\u0000" in json.dumps(said, ensure_ascii=False).encode().decode():
+            raise ValueError("NUL in a text")
+        return said
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise ValueError("a name stands twice")
+    return read
+
+
+def _refuse_constant(said: str) -> None:
+    raise ValueError(f"{said} is no number")
+
+
+def strict_query(view: View) -> View:
+    """Refuse a query that names what the operation does not know, or names something twice: a filter that was
+    misspelt must not show everything."""
+    known = set(inspect.signature(view).parameters)
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        wrong = [name for name in request.GET if name not in known or len(request.GET.getlist(name)) > 1]
+        if wrong:
+            raise Invalid(fields=[{"field": f"query.{name}", "said": "unknown or repeated"} for name in wrong])
+        return view(request, *args, **kwargs)
+
+    return checked  # type: ignore[return-value]
 
 
 class BadCursor(Invalid):

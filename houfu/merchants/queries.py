@@ -52,6 +52,12 @@ def channel_accounts(channel: str = "") -> list[ChannelAccount]:
     return list(found.order_by("merchant_id", "id"))
 
 
+def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:
+    """Return a merchant's channel accounts."""
+    by.require("merchants:read", merchant_id)
+    return list(ChannelAccount.objects.filter(merchant_id=merchant_id).order_by("id"))
+
+
 def merchants(by: Actor, after: int = 0, limit: int = 100) -> list[Merchant]:
     """Return merchants the actor may see, by id."""
     by.require("merchants:read")

@@ -44,21 +44,14 @@ def orders(
 ) -> list[Order]:
     """Return a merchant's orders, newest first."""
     by.require("orders:read", merchant_id)
-    where, params = ["merchant_id = %s"], [merchant_id]
-    for condition, value in (("store_id = %s", store_id), ("state = %s", state or None)):
-        if value is not None:
-            where.append(condition)
-            params.append(value)  # type: ignore[arg-type]
+    found = Order.objects.filter(merchant_id=merchant_id)
+    if store_id is not None:
+        found = found.filter(store_id=store_id)
+    if state:
+        found = found.filter(state=state)
     if after:
-        where.append("(authorised_at, id) < (%s, %s)")
-        params += [after.authorised_at, after.id]  # type: ignore[list-item]
-    return list(
-        Order.objects.raw(
-            f"SELECT * FROM orders_order WHERE {' AND '.join(where)}"  # noqa: S608  conditions are ours, values are bound
-            f" ORDER BY authorised_at DESC, id DESC LIMIT {int(limit)}",
-            params,
-        )
-    )
+        found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
+    return list(found.order_by("-authorised_at", "-id")[:limit])
 
 
 def lot(merchant_id: int, id: str) -> Lot | None:

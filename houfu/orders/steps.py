@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
-from houfu.kernel import db
+from houfu.kernel import clock, db
+from houfu.kernel.errors import Invalid
 from houfu.orders.work import LotRow, OrderRow, Work
 from houfu.people.actor import Actor
+
+SKEW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,35 @@ def _done(work: Work, steps: Sequence[Step]) -> dict[tuple[str, str], int]:
     return {(row.order_id, row.ref): row.fen for row in found}
 
 
-def begin(by: Actor, merchant_id: int, verb: str, steps: Sequence[Step]) -> Work:
-    """Return the work for a batch of steps of one merchant, if the actor may move its orders."""
+class InTheFuture(Invalid):
+    """This has not happened yet: its time lies ahead of the clock."""
+
+    code = "at_in_future"
+
+
+def refuse_future(at: datetime) -> None:
+    """Refuse what is said to have happened later than clocks can differ.
+
+    Raises:
+        InTheFuture: by more than SKEW.
+    """
+    if at > clock.now() + SKEW:
+        raise InTheFuture(at=at.isoformat(), now=clock.now().isoformat())
+
+
+def begin(by: Actor, merchant_id: int, verb: str, steps: Sequence[Step], *, said: bool = False) -> Work:
+    """Return the work for a batch of steps of one merchant, if the actor may move its orders.
+
+    Args:
+        said: whether somebody says that it happened, rather than the clock or the channel.
+
+    Raises:
+        Invalid: no step at all.
+        InTheFuture: somebody says so of a time that has not come.
+    """
     by.require("orders:write", merchant_id)
+    if not steps:
+        raise Invalid(steps="at least one")
+    if said:
+        refuse_future(max(step.at for step in steps))
     return Work(by=by, merchant_id=merchant_id, verb=verb, at=max(step.at for step in steps))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
-from houfu.kernel.errors import Invalid, NotFound
+from houfu.kernel.errors import Forbidden, Invalid, NotFound
 from houfu.people.actor import SCOPES, Actor
 from houfu.people.models import ApiKey
 
@@ -32,6 +32,13 @@ class KeyIncomplete(Invalid):
     code = "people_key_incomplete"
 
 
+@db.refuse_on("people_key_platform_scope")
+class PlatformScope(Invalid):
+    """Only the platform's own keys may carry the scope of the platform."""
+
+    code = "people_key_platform_scope"
+
+
 @db.action
 def create_key(
     *, by: Actor, merchant_id: int, name: str, person: str, scopes: Sequence[str], days: int = 365
@@ -45,10 +52,14 @@ def create_key(
 
     Raises:
         UnknownScope: for a scope that does not exist.
+        Forbidden: for a scope that the maker does not have.
+        PlatformScope: a merchant's key cannot carry the platform's scope.
     """
-    by.require("merchants:write", merchant_id or None)
+    _require(by, merchant_id)
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise UnknownScope(scopes=unknown)
+    if beyond := sorted(set(scopes) - by.scopes):
+        raise Forbidden(scopes=beyond)
     secret, now = secrets.token_urlsafe(32), clock.now()
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at)"
@@ -62,12 +73,20 @@ def create_key(
 @db.action
 def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
     """Revoke a key; from now on it opens nothing. Revoking twice changes nothing."""
-    by.require("merchants:write", merchant_id or None)
+    _require(by, merchant_id)
     keys = ApiKey.objects.filter(merchant_id=merchant_id, id=id)
     if not keys.exists():
         raise NotFound()
     if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
         history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def _require(by: Actor, merchant_id: int) -> None:
+    """The platform's own keys are the platform's business; a merchant's are also the merchant's."""
+    if merchant_id:
+        by.require("merchants:write", merchant_id)
+    else:
+        by.require("platform:write")
 
 
 def digest(secret: str) -> bytes:

@@ -17,13 +17,21 @@ def days_to_fetch(account: ChannelAccount) -> list[date]:
     return [first + timedelta(days=n) for n in range((yesterday - first).days + 1)]
 
 
-def breaks(by: Actor, merchant_id: int, limit: int = 100) -> list[Line]:
+def breaks(by: Actor, merchant_id: int, *, after: tuple[date, int, str] | None = None, limit: int = 100) -> list[Line]:
     """Return lines with which the books do not agree, oldest first."""
     by.require("ledger:read", merchant_id)
-    return list(Line.objects.filter(merchant_id=merchant_id, outcome="break").order_by("day", "no")[:limit])
+    found = Line.objects.filter(merchant_id=merchant_id, outcome="break")
+    if after:
+        found = found.extra(where=["(day, channel_account_id, no) > (%s, %s, %s)"], params=list(after))
+    return list(found.order_by("day", "channel_account_id", "no")[:limit])
 
 
-def statements(by: Actor, merchant_id: int, limit: int = 100) -> list[Statement]:
+def statements(
+    by: Actor, merchant_id: int, *, before: tuple[date, int] | None = None, limit: int = 100
+) -> list[Statement]:
     """Return fetched statements, newest first."""
     by.require("ledger:read", merchant_id)
-    return list(Statement.objects.filter(merchant_id=merchant_id).order_by("-day", "channel_account_id")[:limit])
+    found = Statement.objects.filter(merchant_id=merchant_id)
+    if before:
+        found = found.extra(where=["(day, channel_account_id) < (%s, %s)"], params=list(before))
+    return list(found.order_by("-day", "-channel_account_id")[:limit])

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from django.db import DatabaseError, Error, connection
+from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -13,8 +13,9 @@ from houfu import __version__
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
+from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
-from houfu.kernel.http import problem
+from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
 from houfu.limits.api import router as limits
 from houfu.merchants.api import router as merchants
@@ -22,7 +23,6 @@ from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
 from houfu.people import queries as people
 from houfu.people.actor import Actor
-from houfu.people.api import router as keys
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 
@@ -51,9 +51,11 @@ api = NinjaAPI(
     auth=ApiKey(),
     docs_url=None,
     urls_namespace="houfu",
+    parser=StrictParser(),
 )
+api.add_decorator(strict_query)
 for router in (
-    calendars, channels, history, keys, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
 ):  # fmt: skip
     api.add_router("", router)
 
@@ -91,9 +93,10 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(Error)
 def on_database_error(request: HttpRequest, error: Error) -> HttpResponse:
     """Let whoever opened the transaction of this request decide: retry it, or say what the database's law is called."""
-    if connection.in_atomic_block or (isinstance(error, DatabaseError) and connection.needs_rollback):
+    if connection.in_atomic_block:
         raise error
-    return on_anything(request, error)
+    refusal = db.translated(error)
+    return problem(refusal) if isinstance(refusal, Refused) else on_anything(request, error)
 
 
 @api.exception_handler(Exception)

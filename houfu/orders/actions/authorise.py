@@ -7,6 +7,7 @@ from itertools import groupby
 
 from houfu.kernel import clock, db, ids
 from houfu.kernel.errors import Invalid
+from houfu.orders.steps import refuse_future
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 
@@ -68,8 +69,10 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
     A duplicate gets its first answer. A declined order leaves its room to those after it.
 
     Raises:
-        BadOrder: one of them is not well formed; none was decided.
+        BadOrder, InTheFuture: one of them is not well formed; none was decided.
     """
+    if orders:
+        refuse_future(max(order.at for order in orders))
     for merchant_id in {order.merchant_id for order in orders}:
         by.require("orders:write", merchant_id)
     decisions: list[Decision] = []

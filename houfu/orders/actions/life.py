@@ -24,19 +24,19 @@ def ship(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]
         order.state = rules.move(order, "ship")
         work.step(order, step.at, fen=order.amount_fen - order.refunded_fen, note=step.ref)
 
-    return advance(begin(by, merchant_id, "shipped", steps), steps, shipped)
+    return advance(begin(by, merchant_id, "shipped", steps, said=True), steps, shipped)
 
 
 @db.action
 def cancel(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """Record that orders were called off before they were shipped; what they held goes back to its sources."""
-    return advance(begin(by, merchant_id, "cancelled", steps), steps, _ended("cancel"))
+    return advance(begin(by, merchant_id, "cancelled", steps, said=True), steps, _ended("cancel"))
 
 
 @db.action
 def expire(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """End orders that were never shipped; what they held goes back to its sources."""
-    return advance(begin(by, merchant_id, "expired", steps), steps, _ended("expire"))
+    return advance(begin(by, merchant_id, "expired", steps, said=True), steps, _ended("expire"))
 
 
 def _ended(verb: str) -> Decider:
@@ -57,7 +57,7 @@ def receive(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outco
     Platform events count at once. Carrier proof counts after some days and waits until then. A manual statement
     waits for that of a second person.
     """
-    return advance(begin(by, merchant_id, "received", steps), steps, _received)
+    return advance(begin(by, merchant_id, "received", steps, said=True), steps, _received)
 
 
 def _received(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:

@@ -153,7 +153,7 @@ def offset_deficits(*, by: Actor, merchant_id: int, store_ids: Sequence[int], at
 @db.action
 def write_off(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """Give up what buyers of overdue orders owe; the store bears it, and its limit is reduced by it (L2)."""
-    work = begin(by, merchant_id, "written_off", steps)
+    work = begin(by, merchant_id, "written_off", steps, said=True)
 
     def written_off(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
         order.state = rules.move(order, "write_off")

@@ -27,7 +27,7 @@ def refund(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcom
     Before settlement the buyer owes less. After it the money comes out of the lot, and what was already paid out
     becomes the store's deficit, which the next maturities repay.
     """
-    work = begin(by, merchant_id, "refunded", steps)
+    work = begin(by, merchant_id, "refunded", steps, said=True)
     outcomes = advance(work, steps, _refunded, by_ref=True)
     stores = sorted({order.store_id for order in work.orders.values()})
     offset_deficits(by=by, merchant_id=merchant_id, store_ids=stores, at=work.at)
@@ -86,13 +86,13 @@ def dispute(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outco
             work.post(books.dispute(order.store_id, CLAIM[order.stage], lot.disputed_fen))
         work.step(order, step.at, ref=step.ref, fen=lot.disputed_fen, note=step.note)
 
-    return advance(begin(by, merchant_id, "disputed", steps), steps, disputed, by_ref=True)
+    return advance(begin(by, merchant_id, "disputed", steps, said=True), steps, disputed, by_ref=True)
 
 
 @db.action
 def resolve(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """End disputes in favour of the store: orders go back to where they were. A lost dispute is a refund."""
-    work = begin(by, merchant_id, "resolved", steps)
+    work = begin(by, merchant_id, "resolved", steps, said=True)
 
     def resolved(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
         if order.state != "disputed" or order.state_before_dispute is None:

@@ -11,6 +11,7 @@ CREATE TABLE people_api_key (
     expires_at timestamptz NOT NULL
         CONSTRAINT people_key_one_year CHECK (expires_at > created_at AND expires_at <= created_at + interval '366 days'),
     revoked_at timestamptz,
-    PRIMARY KEY (merchant_id, id)
+    PRIMARY KEY (merchant_id, id),
+    CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes))
 );
 GRANT INSERT, UPDATE (revoked_at) ON people_api_key TO houfu_app;
