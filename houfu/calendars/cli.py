@@ -36,9 +36,9 @@ def years(as_json: bool) -> None:
 @cli.command()
 @click.argument("file", type=click.File(encoding="utf-8"))
 @operator_option
-def load(file: IO[str], operator: str) -> None:
+def load(file: IO[str], operator_: str) -> None:
     """Load the official days of a year from a TOML file. Example: houfu calendar load 2027.toml"""
-    click.echo(actions.load(by=Named(f"operator/{operator}"), text=file.read()))
+    click.echo(actions.load(by=Named(f"operator/{operator_}"), text=file.read()))
 
 
 @cli.command()

@@ -15,31 +15,33 @@ from houfu.cli import opening
 from houfu.kernel.errors import Refused
 
 NOUNS = {
-    "calendar": ("houfu.calendars.cli", "Workdays, windows, run days. 日历"),
-    "channel": ("houfu.channels.cli", "Payment channels and what waits for them. 通道"),
-    "db": ("houfu.cli.db", "The database: migrate, check. 数据库"),
-    "demo": ("houfu.demo.cli", "Play the stories on a throw-away instance. 演示"),
-    "group": ("houfu.merchants.group_cli", "Groups of stores that may share limits. 集团"),
-    "history": ("houfu.history.cli", "What happened, by whom; verify the chains. 行为流水"),
-    "import": ("houfu.imports.cli", "Take in files of order events. 导入"),
-    "instance": ("houfu.cli.instance", "Whose database this is. 实例"),
-    "key": ("houfu.people.cli", "API keys. 接口密钥"),
-    "ledger": ("houfu.ledger.cli", "Balances. 账本"),
-    "limit": ("houfu.limits.cli", "Own limits, loans, tolerance. 额度"),
-    "merchant": ("houfu.merchants.cli", "Legal persons. 商户"),
-    "order": ("houfu.orders.cli", "Orders and their way to money. 订单"),
-    "payout": ("houfu.payouts.cli", "Money out. 提现"),
-    "policy": ("houfu.policies.cli", "The rules in force. 规则参数"),
-    "pool": ("houfu.limits.pool_cli", "Shared limits. 额度共享"),
-    "reconciliation": ("houfu.reconciliation.cli", "Statements and breaks. 对账"),
-    "simulator": ("houfu.channels.simulator.cli", "A payment channel that behaves by script. 模拟通道"),
-    "store": ("houfu.merchants.store_cli", "Stores. 店铺"),
-    "up": ("houfu.cli.up", "Start everything on this machine. 启动"),
-    "verify": ("houfu.verify.cli", "Prove the invariants from the books. 核验"),
-    "web": ("houfu.cli.web", "The web process alone. 网页进程"),
-    "worker": ("houfu.cli.worker", "The worker process alone. 后台进程"),
+    "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
+    "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),
+    "channel": ("houfu.merchants.cli:channel", "A merchant's accounts at payment channels. 通道"),
+    "db": ("houfu.cli.db:cli", "The database: migrate, check. 数据库"),
+    "demo": ("houfu.demo.cli:cli", "Play the stories on a throw-away instance. 演示"),
+    "group": ("houfu.merchants.cli:group", "Groups of stores that may share limits. 集团"),
+    "history": ("houfu.history.cli:cli", "What happened, by whom; verify the chains. 行为流水"),
+    "import": ("houfu.imports.cli:cli", "Take in files of order events. 导入"),
+    "instance": ("houfu.cli.instance:cli", "Whose database this is. 实例"),
+    "key": ("houfu.merchants.cli:key", "API keys. 接口密钥"),
+    "ledger": ("houfu.ledger.cli:cli", "Balances. 账本"),
+    "limit": ("houfu.limits.cli:limit", "Own limits, loans, tolerance. 额度"),
+    "merchant": ("houfu.merchants.cli:merchant", "Legal persons. 商户"),
+    "order": ("houfu.cli.order:cli", "Orders and what happens to them. 订单"),
+    "payout": ("houfu.payouts.cli:payout", "Money out. 提现"),
+    "policy": ("houfu.policies.cli:cli", "The rules in force. 规则参数"),
+    "pool": ("houfu.limits.cli:pool", "Shared limits. 额度共享"),
+    "reconciliation": ("houfu.reconciliation.cli:cli", "Statements and breaks. 对账"),
+    "simulator": ("houfu.cli.up:simulator", "A payment channel that behaves by script. 模拟通道"),
+    "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
+    "trial": ("houfu.demo.cli:trial", "Run a trial instance forward in business time. 试运行"),
+    "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),
+    "verify": ("houfu.verify.cli:cli", "Prove the invariants from the books. 核验"),
+    "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),
+    "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),
 }
-WITHOUT_DATABASE = {"demo", "simulator", "up"}
+WITHOUT_DATABASE = {"demo", "simulator", "trial", "up", "web", "worker"}
 
 
 class Nouns(click.Group):
@@ -53,8 +55,9 @@ class Nouns(click.Group):
             return None
         opening.setup_django()
         if name not in WITHOUT_DATABASE and "--help" not in sys.argv[1:]:
-            ctx.with_resource(opening.database())
-        command: click.Command = importlib.import_module(NOUNS[name][0]).cli
+            ctx.with_resource(opening.database(prepared=name != "db"))
+        module, _, attribute = NOUNS[name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -64,14 +67,23 @@ class Nouns(click.Group):
 
 @click.command(cls=Nouns)
 @click.option(
-    "--home", type=click.Path(file_okay=False, path_type=Path), help="Data folder; HOUFU_HOME, else ~/.houfu."
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, param, home: _take_home(home),
+    help="Data folder; HOUFU_HOME, else ~/.houfu.",
 )
 @click.version_option(package_name="houfu")
-def cli(home: Path | None) -> None:
+def cli() -> None:
     """Houfu 后付: limits, books and payouts for merchants who sell on pay-later terms.
 
     Example: houfu up
     """
+
+
+def _take_home(home: Path | None) -> None:
+    """Set the data folder before anything reads it."""
     if home:
         os.environ["HOUFU_HOME"] = str(home.absolute())
 

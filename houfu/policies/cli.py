@@ -63,8 +63,8 @@ def diff(old: str, new: str, as_json: bool) -> None:
 @click.argument("file", type=click.File(encoding="utf-8"))
 @operator_option
 @json_option
-def load(file: IO[str], operator: str, as_json: bool) -> None:
+def load(file: IO[str], operator_: str, as_json: bool) -> None:
     """Load a pack from a TOML file that states what changes. Example: houfu policy load 2027-01-01.toml"""
-    loaded = actions.load(by=Named(f"operator/{operator}"), text=file.read())
+    loaded = actions.load(by=Named(f"operator/{operator_}"), text=file.read())
     digest = bytes(loaded.digest).hex()
     emit({"version": loaded.version, "effective_from": loaded.effective_from.isoformat(), "digest": digest}, as_json)

@@ -1,8 +1,7 @@
 """Upkeep: what every start does, so that database, files and rules agree."""
 
 import json
-import os
-from pathlib import Path
+import tomllib
 from uuid import uuid4
 
 from django.conf import settings
@@ -29,6 +28,15 @@ MACHINES = {
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
 }
+
+
+CLOCK = "clock.json"  # where a trial instance is told what time it is
+
+
+class OtherKind(Refused):
+    """Whether an instance is live or a trial is decided at its first start, for good."""
+
+    code = "instance_other_kind"
 
 
 class LiveClock(Refused):
@@ -65,6 +73,23 @@ def migrated() -> bool:
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())
 
 
+def prepare(*, kind: str | None, ours: bool) -> None:
+    """Do what a start needs: migrate a database of our own, check any.
+
+    Args:
+        kind: "live" or "trial" where the caller insists on one.
+        ours: whether the database is the embedded one; another is migrated by `houfu db migrate` alone.
+
+    Raises:
+        OtherKind: the instance is there and of the other kind.
+    """
+    if ours and not migrated():
+        migrate(kind=kind or "live")
+    check()
+    if kind not in (None, Instance.objects.get().kind):
+        raise OtherKind(asked=kind)
+
+
 def check() -> None:
     """Refuse to run on a database that is unsafe or not migrated, and take the clock that the instance has.
 
@@ -76,10 +101,11 @@ def check() -> None:
     postgres.refuse_unsafe(connection.connection)
     if not migrated():
         raise NotMigrated()
-    if path := os.environ.get("HOUFU_CLOCK"):
+    path = settings.HOME / CLOCK
+    if path.exists():
         if Instance.objects.get().kind != "trial":
             raise LiveClock()
-        clock.install(clock.FileClock(Path(path)))
+        clock.install(clock.FileClock(path))
 
 
 @db.action
@@ -92,5 +118,10 @@ def _write_identity(kind: str) -> None:
 def write_channel(name: str, **entry: object) -> None:
     """Write one channel's table into channels.toml of the data folder, beside the others."""
     path = settings.HOME / "channels.toml"
-    lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entry.items()), ""]
-    path.write_text("\n".join(lines))
+    tables = {**(tomllib.loads(path.read_text()) if path.exists() else {}), name: entry}
+    lines = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+    draft = path.with_suffix(".new")
+    draft.write_text("\n".join(lines))
+    draft.replace(path)

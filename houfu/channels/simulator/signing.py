@@ -21,7 +21,8 @@ def make_keys(private: Path, public: Path) -> None:
     """Make a pair of keys, unless it is there: the private half for its owner alone, the public half as base64."""
     if private.exists():
         return
-    private.parent.mkdir(parents=True, exist_ok=True)
+    for path in (private, public):
+        path.parent.mkdir(parents=True, exist_ok=True)
     key = Ed25519PrivateKey.generate()
     private.touch(mode=0o600)
     private.write_bytes(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))

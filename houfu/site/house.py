@@ -1,0 +1,64 @@
+"""An instance on one machine: its database, web, worker and, for a trial, its simulated channel."""
+
+import os
+from pathlib import Path
+
+from houfu.channels.simulator import signing
+from houfu.kernel.models import Instance
+from houfu.kernel.postgres import Server
+from houfu.site import processes, settings, upkeep
+from houfu.site.processes import House
+
+
+def open_house(home: Path, *, port: int, kind: str | None) -> House:
+    """Start everything that serves a data folder.
+
+    Args:
+        port: of the API; 0 for the one used last, or any that is free.
+        kind: "trial" or "live" for a new instance; None takes what is there, or makes a live one.
+
+    Raises:
+        HomeInUse, PostgresFailed, UnsafePostgres, NotMigrated, OtherKind, LiveClock: nothing was left running.
+    """
+    os.environ["HOUFU_HOME"] = str(home)
+    server = None if os.environ.get("DATABASE_URL") else Server(home)
+    house = House(home, server)
+    try:
+        if server:
+            server.start()
+        settings.connect()
+        upkeep.prepare(kind=kind, ours=server is not None)
+        trial = Instance.objects.get().kind == "trial"
+        settings.disconnect()
+        web_port = processes.free_port(port)
+        house.add("web", "web", "--port", str(web_port), port=web_port)
+        if trial:
+            _add_simulator(house, web_port)
+        house.add("worker", "worker", "--pause", "0.2" if trial else "1")
+    except BaseException:
+        house.stop()
+        raise
+    return house
+
+
+def _add_simulator(house: House, web_port: int) -> None:
+    """Start the simulated channel and write it into channels.toml, so that both sides know each other's keys."""
+    own = house.home / "simulator"
+    signing.make_keys(house.home / "keys" / "client.key", own / "clients" / "houfu.pub")
+    port = processes.free_port()
+    notices = f"http://127.0.0.1:{web_port}/v1/channels/simulator/notices"
+    clock = ["--clock", str(house.home / upkeep.CLOCK)] if (house.home / upkeep.CLOCK).exists() else []
+    house.add("simulator", "simulator", "--port", str(port), "--notify", notices, *clock, port=port)
+    upkeep.write_channel(
+        "simulator",
+        adapter="simulator",
+        url=f"http://127.0.0.1:{port}",
+        client_key="keys/client.key",
+        channel_key="simulator/channel.pub",
+        timeout_seconds=2,
+    )
+
+
+def address(home: Path) -> str:
+    """Return where the API of a running instance answers."""
+    return f"http://127.0.0.1:{processes.running(home)['web']['port']}"
