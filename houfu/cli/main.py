@@ -35,7 +35,6 @@ NOUNS = {
     "reconciliation": ("houfu.reconciliation.cli:cli", "Statements and breaks. 对账"),
     "simulator": ("houfu.cli.up:simulator", "A payment channel that behaves by script. 模拟通道"),
     "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
-    "trial": ("houfu.demo.cli:trial", "Run a trial instance forward in business time. 试运行"),
     "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),
     "verify": ("houfu.verify.cli:cli", "Prove the invariants from the books. 核验"),
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),

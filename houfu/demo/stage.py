@@ -1,0 +1,217 @@
+"""The stage: a trial instance in real processes, its clock in our hand, played through its API alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+
+from houfu.kernel.clock import FileClock
+from houfu.kernel.errors import Refused
+from houfu.kernel.postgres import dies_with_us
+from houfu.site import processes
+from houfu.site.upkeep import CLOCK
+
+T = TypeVar("T")
+PATIENCE = 20  # seconds of real time for something that the worker is to do
+BEAT = 0.05
+
+
+class StoryStuck(Refused):
+    """Something that should have happened in a story did not, within the time that it is given."""
+
+    code = "demo_story_stuck"
+    status = 500
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something that a story shows: what was expected, and what was found."""
+
+    story: str
+    what: str
+    expected: Any
+    found: Any
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.expected == self.found)
+
+
+class Api:
+    """A program with a key."""
+
+    def __init__(self, address: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._http = httpx2.Client(base_url=f"{address}/v1", headers=headers, timeout=10, trust_env=False)
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Return status and answer of one request, refusals included."""
+        answer = self._http.request(method, path, json=body)
+        return answer.status_code, answer.json() if answer.content else None
+
+    def get(self, path: str) -> Any:
+        return self._surely("GET", path, None)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        return self._surely("POST", path, body)
+
+    def put(self, path: str, body: Any) -> Any:
+        return self._surely("PUT", path, body)
+
+    def _surely(self, method: str, path: str, body: Any) -> Any:
+        status, said = self.ask(method, path, body)
+        if status >= 300:
+            raise StoryStuck(request=f"{method} {path}", status=status, said=said)
+        return said
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A merchant with one store, one beneficiary and a key."""
+
+    merchant_id: int
+    store_id: int
+    beneficiary_id: int
+    principal: str
+    api: Api
+
+    def limit(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.api.get(f"/stores/{self.store_id}/limit")
+        return found
+
+    def balance(self, kind: str) -> int:
+        return sum(each["balance_fen"] for each in self.api.get("/balances") if each["kind"] == kind)
+
+
+@dataclass
+class Stage:
+    """A running trial instance.
+
+    Args:
+        home: a folder that is not there yet, or empty.
+        starts_at: the first instant of its business time.
+    """
+
+    home: Path
+    starts_at: datetime
+    figures: list[Figure] = field(default_factory=list)
+    say: Callable[[str], None] = lambda text: None
+
+    def __enter__(self) -> "Stage":
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.clock = FileClock(self.home / CLOCK)
+        self.clock.set(self.starts_at)
+        command = [sys.executable, "-m", "houfu", "--home", str(self.home), "up", "--trial", "--port", "0"]
+        log = (self.home / "demo.log").open("wb")
+        environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+        self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=environment)
+        try:
+            self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
+            token = json.loads(self._command("key", "create", "0", "--name", "demo", "--person", "demo", "--json"))
+        except BaseException:
+            self.__exit__()
+            raise
+        self.root = Api(self.address, token["token"])
+        self.channel("PUT", "script", notices=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._up.send_signal(signal.SIGTERM)
+        self._up.wait()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{processes.running(self.home)['web']['port']}"
+
+    def wait(self, stop: threading.Event) -> None:
+        """Stay until told to stop, or until the instance ends by itself."""
+        while not stop.wait(0.2) and self._up.poll() is None:
+            pass
+
+    def move(self, **step: float) -> None:
+        """Move business time on."""
+        self.clock.set(self.clock.now() + timedelta(**step))
+
+    def until(self, what: str, done: Callable[[], T]) -> T:
+        """Wait for something that other processes do, and return it.
+
+        Raises:
+            StoryStuck: it did not happen in time, or the instance ended.
+        """
+        ends = time.monotonic() + PATIENCE
+        while time.monotonic() < ends and self._up.poll() is None:
+            try:
+                if found := done():
+                    return found
+            except (httpx2.HTTPError, FileNotFoundError, KeyError, StoryStuck):
+                pass  # whatever was killed is not back yet
+            time.sleep(BEAT)
+        log = (self.home / "demo.log").read_text(errors="replace")[-1500:]
+        raise StoryStuck(waiting_for=what, log=log)
+
+    def kill(self, *names: str) -> None:
+        """Kill processes outright and wait until others have taken their places."""
+        before = processes.running(self.home)
+        for name in names:
+            os.kill(before[name]["pid"], signal.SIGKILL)
+        for name in names:
+            self.until(f"{name} is back", lambda: processes.running(self.home)[name]["pid"] != before[name]["pid"])  # noqa: B023
+        self.until("the API answers", lambda: self.root.get("/health"))
+
+    def channel(self, method: str, what: str, **said: Any) -> Any:
+        """Direct the simulated channel, or look at what it has done."""
+        port = processes.running(self.home)["simulator"]["port"]
+        answer = httpx2.request(
+            method, f"http://127.0.0.1:{port}/control/{what}", json=said or None, timeout=10, trust_env=False
+        )
+        return answer.json()
+
+    def expect(self, story: str, what: str, expected: Any, found: Any) -> None:
+        """Note a figure."""
+        self.figures.append(Figure(story, what, expected, found))
+        self.say(f"{'✓' if expected == found else '✗'} {what}: {found}")
+
+    def open_shop(self, name: str, uscc: str, *, limit_fen: int) -> Shop:
+        """Open a merchant with a store, an own limit, a verified beneficiary and T+1 maturity."""
+        merchant_id = self.root.post("/merchants", {"name": name, "uscc": uscc})["merchant_id"]
+        self.root.post(f"/merchants/{merchant_id}/verification", {"document": "营业执照"})
+        scopes = [
+            "history:read", "ledger:read", "limits:read", "limits:write", "merchants:read", "merchants:write",
+            "orders:read", "orders:write", "payouts:read", "payouts:write", "policies:read",
+        ]  # fmt: skip
+        key = self.root.post(f"/merchants/{merchant_id}/keys", {"name": "erp", "person": "王芳", "scopes": scopes})
+        api = Api(self.address, key["token"])
+        principal = f"2088{merchant_id:012d}"
+        account = api.post("/channel-accounts", {"channel": "simulator", "principal": principal, "maturity_days": 1})
+        store = api.post("/stores", {"code": "S1", "name": f"{name}一号店", "channel_account_id": account["id"]})
+        self.root.post(f"/merchants/{merchant_id}/stores/{store['id']}/grants", {"amount_fen": limit_fen})
+        payee = api.post(
+            "/beneficiaries",
+            {
+                "kind": "bank_corporate",
+                "purpose_class": "goods_settlement",
+                "holder": name,
+                "account": f"6222{merchant_id:012d}",
+            },
+        )
+        self.root.post(f"/merchants/{merchant_id}/beneficiaries/{payee['id']}/verification", {"document": "开户许可证"})
+        return Shop(merchant_id, store["id"], payee["id"], principal, api)
+
+    def verify(self) -> dict[str, Any]:
+        """Run `houfu verify` as a process of its own and return its report."""
+        report: dict[str, Any] = json.loads(self._command("verify", "--json"))
+        return report
+
+    def _command(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "houfu", "--home", str(self.home), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
