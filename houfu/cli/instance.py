@@ -1,12 +1,14 @@
 """houfu instance: whose database this is."""
 
 import json
+from datetime import datetime
 
 import click
 
 from houfu.kernel import fence
 from houfu.kernel.models import Instance
-from houfu.kernel.terminal import emit, json_option
+from houfu.kernel.terminal import AT, emit, json_option
+from houfu.site import upkeep
 
 
 @click.group("instance")
@@ -25,6 +27,14 @@ def show(as_json: bool) -> None:
     except fence.CopiedInstance:
         sends = False
     emit({"id": str(instance.id), "kind": instance.kind, "created_at": instance.created_at, "sends": sends}, as_json)
+
+
+@cli.command()
+@click.argument("instant", type=AT)
+def clock(instant: datetime) -> None:
+    """Set a trial instance's clock. Example: houfu instance clock 2025-11-10T09:30:00"""
+    upkeep.set_clock(instant)
+    click.echo(f"It is {instant.isoformat()} here.")
 
 
 @cli.command()

@@ -22,7 +22,7 @@ NOUNS = {
     "demo": ("houfu.demo.cli:cli", "Play the stories on a throw-away instance. 演示"),
     "group": ("houfu.merchants.cli:group", "Groups of stores that may share limits. 集团"),
     "history": ("houfu.history.cli:cli", "What happened, by whom; verify the chains. 行为流水"),
-    "import": ("houfu.imports.cli:cli", "Take in files of order events. 导入"),
+    "import": ("houfu.cli.imports:cli", "Take in files of order events. 导入"),
     "instance": ("houfu.cli.instance:cli", "Whose database this is. 实例"),
     "key": ("houfu.merchants.cli:key", "API keys. 接口密钥"),
     "ledger": ("houfu.ledger.cli:cli", "Balances. 账本"),

@@ -205,6 +205,19 @@ def runs(merchant_id: int, operator_: str, as_json: bool) -> None:
 
 @payout.command()
 @click.argument("merchant_id", type=int)
+@operator_option
+@json_option
+def equation(merchant_id: int, operator_: str, as_json: bool) -> None:
+    """Show where settled money is, as an equation. Example: houfu payout equation 1"""
+    found = queries.equation(operator(operator_), merchant_id)
+    if as_json:
+        emit(found, True)
+    else:
+        click.echo("\n".join(queries.written(found)))
+
+
+@payout.command()
+@click.argument("merchant_id", type=int)
 @click.argument("payout_id", type=click.UUID)
 @operator_option
 @json_option

@@ -1,6 +1,6 @@
 """Reading payouts: quotes and checks, listings, and the trace from a payout to its receipts and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from uuid import UUID
 from houfu.calendars import queries as calendars
 from houfu.kernel import clock, db
 from houfu.kernel.errors import NotFound, Reason
+from houfu.kernel.money import yuan
 from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.merchants import queries as merchants
@@ -262,6 +263,66 @@ def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
         "evidence": [_fields(each) for each in orders.evidence(merchant_id, order_id)],
         "events": [_fields(each) for each in orders.events(merchant_id, order_id)],
     }
+
+
+def equation(by: Actor, merchant_id: int) -> dict[str, int]:
+    """Return where a merchant's settled money is, in fen, from the rows of lots and payouts.
+
+    settled − channel fees − refunds + deficit − not matured − disputed − repaid deficit − kept by coverage − under
+    way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
+    """
+    by.require("payouts:read", merchant_id)
+    lots = db.rows(
+        """
+        SELECT coalesce(sum(gross_fen - lost_fen), 0)::bigint AS settled_fen,
+               coalesce(sum(fee_fen), 0)::bigint AS channel_fees_fen,
+               coalesce(sum(refunded_fen), 0)::bigint AS refunded_fen,
+               coalesce(sum(deficit_fen), 0)::bigint AS deficit_fen,
+               coalesce(sum(left_fen) FILTER (WHERE matured_at IS NULL), 0)::bigint AS not_matured_fen,
+               coalesce(sum(disputed_fen), 0)::bigint AS disputed_fen,
+               coalesce(sum(offset_fen), 0)::bigint AS deficit_repaid_fen,
+               coalesce(sum(left_fen) FILTER (WHERE matured_at IS NOT NULL), 0)::bigint AS kept_by_coverage_fen
+        FROM orders_lot WHERE merchant_id = %s AND settled_at IS NOT NULL
+        """,
+        [merchant_id],
+    )[0]._asdict()
+    sent = db.rows(
+        """
+        SELECT coalesce(sum(amount_fen) FILTER (WHERE final_at IS NULL), 0)::bigint AS under_way_fen,
+               coalesce(sum(fee_fen) FILTER (WHERE state = 'paid'), 0)::bigint AS payout_fees_fen,
+               coalesce(sum(amount_fen - fee_fen) FILTER (WHERE state = 'paid'), 0)::bigint AS paid_out_fen
+        FROM payouts_payout WHERE merchant_id = %s
+        """,
+        [merchant_id],
+    )[0]._asdict()
+    parts: dict[str, int] = {**lots, **sent}
+    signs = dict(_EQUATION)
+    total = sum(signs[name] * fen for name, fen in parts.items() if name in signs)
+    return {**parts, "difference_fen": total - parts["paid_out_fen"]}
+
+
+_EQUATION = (
+    ("settled_fen", 1),
+    ("channel_fees_fen", -1),
+    ("refunded_fen", -1),
+    ("deficit_fen", 1),
+    ("not_matured_fen", -1),
+    ("disputed_fen", -1),
+    ("deficit_repaid_fen", -1),
+    ("kept_by_coverage_fen", -1),
+    ("under_way_fen", -1),
+    ("payout_fees_fen", -1),
+)
+
+
+def written(equation: dict[str, int]) -> Iterator[str]:
+    """Yield the equation as lines to be read, leaving out what is zero."""
+    for name, sign in _EQUATION:
+        if equation[name] or (sign == 1 and name == "settled_fen"):
+            what = name.removesuffix("_fen").replace("_", " ")
+            yield f"{'+' if sign > 0 else '−'} {yuan(equation[name]):>16}  {what}"
+    holds = "adds up" if equation["difference_fen"] == 0 else f"off by {yuan(equation['difference_fen'])}"
+    yield f"= {yuan(equation['paid_out_fen']):>16}  paid out ({holds})"
 
 
 def _fields(row: Any) -> dict[str, Any]:

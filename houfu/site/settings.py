@@ -73,8 +73,8 @@ INSTALLED_APPS = [
         "orders",
         "payouts",
         "reconciliation",
+        "imports",
     )
-    if (Path(__file__).resolve().parent.parent / room).is_dir()
 ]
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]

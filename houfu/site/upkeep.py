@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from datetime import datetime
 from uuid import uuid4
 
 from django.conf import settings
@@ -106,6 +107,17 @@ def check() -> None:
         if Instance.objects.get().kind != "trial":
             raise LiveClock()
         clock.install(clock.FileClock(path))
+
+
+def set_clock(at: datetime) -> None:
+    """Tell a trial instance what time it is.
+
+    Raises:
+        LiveClock: this is a live one.
+    """
+    if Instance.objects.get().kind != "trial":
+        raise LiveClock()
+    clock.FileClock(settings.HOME / CLOCK).set(at)
 
 
 @db.action
