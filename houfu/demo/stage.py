@@ -109,6 +109,7 @@ class Stage:
 
     def __enter__(self) -> "Stage":
         self.home.mkdir(parents=True, exist_ok=True)
+        self._control = httpx2.Client(timeout=10, trust_env=False)
         self.clock = FileClock(self.home / CLOCK)
         self.clock.set(self.starts_at)
         command = [sys.executable, "-m", "houfu", "--home", str(self.home), "up", "--trial", "--port", "0"]
@@ -171,10 +172,7 @@ class Stage:
     def channel(self, method: str, what: str, **said: Any) -> Any:
         """Direct the simulated channel, or look at what it has done."""
         port = processes.running(self.home)["simulator"]["port"]
-        answer = httpx2.request(
-            method, f"http://127.0.0.1:{port}/control/{what}", json=said or None, timeout=10, trust_env=False
-        )
-        return answer.json()
+        return self._control.request(method, f"http://127.0.0.1:{port}/control/{what}", json=said or None).json()
 
     def expect(self, story: str, what: str, expected: Any, found: Any) -> None:
         """Note a figure."""

@@ -32,13 +32,13 @@ class Traveller:
     """Business time in our hand."""
 
     hands: clock.FileClock
-    control: str
+    channel: httpx2.Client
 
     def go(self, at: datetime) -> None:
         """Move to an instant and let channel and worker do all that is due by then."""
         self.hands.set(at)
         while True:
-            done = httpx2.post(f"{self.control}/work", timeout=60, trust_env=False).json()
+            done = self.channel.post("/control/work").json()
             if worker.round_() + sum(done.values()) == 0:
                 return
 
@@ -91,8 +91,9 @@ def travelling(starts_at: datetime) -> Iterator[Traveller]:
             client_key="keys/client.key",
             channel_key="simulator/channel.pub",
         )
-        with clock.standing_at(hands):
-            yield Traveller(hands, f"http://127.0.0.1:{port}/control")
+        address = f"http://127.0.0.1:{port}"
+        with clock.standing_at(hands), httpx2.Client(base_url=address, timeout=60, trust_env=False) as http:
+            yield Traveller(hands, http)
     finally:
         channel.terminate()
         channel.wait()

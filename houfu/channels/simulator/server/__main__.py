@@ -23,7 +23,8 @@ def main() -> None:
     options.add_argument("--by-hand", action="store_true", help="do due work only when /control/work asks for it")
     chosen = options.parse_args()
     channel = Channel(chosen.home, chosen.clients, chosen.notify, chosen.clock, chosen.seed, chosen.by_hand)
-    with socket.socket() as listener:
+    # Named as TCP, so that asyncio sends small answers without waiting for more.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", chosen.port))
         sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")

@@ -53,6 +53,7 @@ class Channel:
     store: Store = field(init=False)
     key: Ed25519PrivateKey = field(init=False)
     old_key: Ed25519PrivateKey = field(init=False)
+    http: httpx2.AsyncClient = field(init=False)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -62,6 +63,7 @@ class Channel:
         self.key = signing.private_key(self.home / "channel.key")
         self.old_key = signing.private_key(self.home / "old.key")
         self.store = Store(self.home / "channel.sqlite")
+        self.http = httpx2.AsyncClient(timeout=2, trust_env=False)
 
     def now(self) -> datetime:
         if self.clock is None:
@@ -103,8 +105,7 @@ class Channel:
             signing.SIGNATURE: signing.sign(self.old_key if variant == "forged" else self.key, text),
         }
         with suppress(httpx2.HTTPError):
-            async with httpx2.AsyncClient(timeout=2, trust_env=False) as client:
-                await client.post(self.notify_url, content=body, headers=headers)
+            await self.http.post(self.notify_url, content=body, headers=headers)
 
 
 class Spoilt(Response):
