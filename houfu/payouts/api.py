@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from ninja import Router, Status
 from pydantic import Field
 
+from houfu.kernel import clock
 from houfu.kernel.http import (
     PROBLEMS,
     Fen,
@@ -121,12 +122,39 @@ class StandingOrderOut(Out):
     since: Instant
 
 
+class WindowOut(Out):
+    """Whether manual payouts are sent at once, and otherwise when; `opens_at` is null where the calendar ends."""
+
+    open: bool
+    opens_at: datetime | None
+
+
+class RunDayOut(Out):
+    day: date
+    nominal: list[date]
+    at: datetime
+
+
 class RunOut(Out):
     store_id: int
     run_day: date
     payout_id: UUID | None
     reasons: list[str]
     ran_at: datetime
+
+
+@router.get("/payout-window", response={200: WindowOut, **PROBLEMS})
+def window(request: HttpRequest, at: Instant | None = None) -> Any:
+    """Say whether manual payouts are sent at once, now or at an instant (P2)."""
+    actor(request).require("policies:read")
+    return queries.window(at or clock.now())
+
+
+@router.get("/payout-run-days", response={200: list[RunDayOut], **PROBLEMS})
+def run_days(request: HttpRequest, first: date, last: date) -> Any:
+    """List the days on which automatic payouts run, at most those of the first day's year (P1)."""
+    actor(request).require("policies:read")
+    return queries.run_days(first, min(last, date(first.year, 12, 31)))
 
 
 @router.post("/beneficiaries", response={201: BeneficiaryOut, **PROBLEMS})

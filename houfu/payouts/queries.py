@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from houfu.calendars import queries as calendars
+from houfu.calendars.rules import RunDay
 from houfu.kernel import clock, db
 from houfu.kernel.errors import NotFound, Reason
 from houfu.kernel.money import yuan
@@ -77,7 +78,6 @@ def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> r
     store = merchants.store(merchant_id, store_id)
     payee = Beneficiary.objects.filter(merchant_id=merchant_id, id=asked.beneficiary_id).first()
     stands = ledger.balances(merchant_id, owner=store_id, kinds=("claim:matured", "deficit"))
-    manual = policy.payouts.manual
     return rules.Facts(
         at=at,
         amount_fen=asked.amount_fen,
@@ -89,9 +89,7 @@ def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> r
         payee_state=payee.state if payee else "",
         payee_channel_state=payee.channel_state if payee else "",
         payee_usable_from=payee.usable_from if payee else None,
-        goes_at=calendars.calendar(at).next_opening(
-            at, time.fromisoformat(manual.opens), time.fromisoformat(manual.closes)
-        ),
+        goes_at=window(at).opens_at,
     )
 
 
@@ -132,6 +130,28 @@ def facts_for_run(
         )
         for row in found
     ]
+
+
+class Window(NamedTuple):
+    """Whether the manual window is open, and the instant at which it is."""
+
+    open: bool
+    opens_at: datetime | None
+
+
+def window(at: datetime) -> Window:
+    """Return how the window of manual payouts stands at an instant (P2)."""
+    manual = policies.at(at).payouts.manual
+    opens, closes = time.fromisoformat(manual.opens), time.fromisoformat(manual.closes)
+    known = calendars.calendar(at)
+    return Window(known.is_open(at, opens, closes), known.next_opening(at, opens, closes))
+
+
+def run_days(first: date, last: date) -> list[RunDay]:
+    """Return the days on which automatic payouts run, by the rules of the first (P1)."""
+    automatic = policies.at(clock.start_of(first)).payouts.automatic
+    known = calendars.between(first.year - 1, last.year + 1)
+    return list(known.run_days(automatic.weekdays, time.fromisoformat(automatic.at), first, last))
 
 
 def waivers_left(policy: Policy) -> int:

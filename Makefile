@@ -1,0 +1,49 @@
+# Two commands carry it: `make demo` and `make test`. Both do all their set-up in .venv.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p && break; done)
+PIP := .venv/bin/python -m pip --disable-pip-version-check -q
+JOBS ?= 2
+
+.PHONY: help demo test lint crash lock clean
+.DEFAULT_GOAL := help
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+
+.venv/houfu: requirements/runtime.txt requirements/embedded.txt requirements/build.txt pyproject.toml
+	@echo "Setting up .venv …"
+	@test -x .venv/bin/python || "$(PYTHON)" -m venv .venv
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --require-hashes --no-deps -r requirements/embedded.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch .venv/houfu
+
+.venv/tools: requirements/dev.txt .venv/houfu
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch .venv/tools
+
+demo: .venv/houfu ## Play the main job through real processes, and leave it open where somebody watches
+	@.venv/bin/houfu demo
+
+test: lint ## Run the linters and every test
+	@.venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal
+
+lint: .venv/tools ## Check style, types and arrows
+	@.venv/bin/ruff format --check -q houfu tests
+	@.venv/bin/ruff check -q houfu tests
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+crash: .venv/tools ## Kill the payout path at every point under every behaviour, all recoveries (slow)
+	@HOUFU_CRASH_ALL=1 .venv/bin/python -m pytest -q -n $(JOBS) tests/crash
+
+lock: .venv/tools ## Renew the hashed requirements (needs uv)
+	@cd requirements && for name in runtime dev build; do \
+	    uv pip compile $$name.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	        --no-emit-find-links --no-header -q -o $$name.txt; done
+	@cd requirements && uv pip compile embedded.in --no-deps --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header -q -o embedded.txt
+	@! grep -n '://' requirements/*.txt
+
+clean: ## Remove what was set up and what the demo left
+	@rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis houfu.egg-info
