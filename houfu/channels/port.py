@@ -166,6 +166,9 @@ class Channel(Protocol):
     dedupe: Dedupe
     acceptance_window: timedelta
 
+    def close(self) -> None:
+        """Let go of the connections: the channel's entry has changed."""
+
     def transfer(self, transfer: Transfer) -> Answer:
         """Send a transfer. Never raises for what the channel or the network does: that is UNKNOWN."""
 

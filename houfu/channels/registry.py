@@ -38,7 +38,7 @@ def _simulator(folder: Path, entry: dict[str, Any]) -> Channel:
 
 
 ADAPTERS: dict[str, Callable[[Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
-_open: dict[tuple[str, float], Channel] = {}
+_open: dict[str, tuple[int, Channel]] = {}
 
 
 def channel(name: str) -> Channel:
@@ -49,10 +49,13 @@ def channel(name: str) -> Channel:
     """
     path = settings.HOME / "channels.toml"
     try:
-        key = (name, path.stat().st_mtime)
-        if key not in _open:
+        version = path.stat().st_mtime_ns
+        there = _open.get(name)
+        if there is None or there[0] != version:
             entry = tomllib.loads(path.read_text())[name]
-            _open[key] = ADAPTERS[entry["adapter"]](settings.HOME, entry)
+            _open[name] = version, ADAPTERS[entry["adapter"]](settings.HOME, entry)
+            if there:
+                there[1].close()
     except (FileNotFoundError, KeyError) as error:
         raise ChannelNotConfigured(channel=name) from error
-    return _open[key]
+    return _open[name][1]

@@ -147,14 +147,14 @@ class RunOut(Out):
 def window(request: HttpRequest, at: Instant | None = None) -> Any:
     """Say whether manual payouts are sent at once, now or at an instant (P2)."""
     actor(request).require("policies:read")
-    return queries.window(at or clock.now())
+    return queries.window(at or clock.now())._asdict()
 
 
 @router.get("/payout-run-days", response={200: list[RunDayOut], **PROBLEMS})
 def run_days(request: HttpRequest, first: date, last: date) -> Any:
     """List the days on which automatic payouts run, at most those of the first day's year (P1)."""
     actor(request).require("policies:read")
-    return queries.run_days(first, min(last, date(first.year, 12, 31)))
+    return [run._asdict() for run in queries.run_days(first, min(last, date(first.year, 12, 31)))]
 
 
 @router.post("/beneficiaries", response={201: BeneficiaryOut, **PROBLEMS})

@@ -8,6 +8,7 @@ all that its tests left behind.
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ import pytest
 
 from houfu.kernel import clock as clocks
 from houfu.kernel import postgres
+from houfu.testing.channel import Simulated, running_simulator
 
 TEMPLATE = "houfu_template"
 MONDAY_TEN = clocks.shanghai(2025, 11, 10, 10)
@@ -36,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _start(config)
         _create(TEMPLATE, "template0")
         os.environ["DATABASE_URL"] = _url(TEMPLATE)
+        os.environ["HOUFU_HOME"] = os.environ["HOUFU_TEST_HOME"] + "/main"
         _setup_django()
         from django.db import connections
 
@@ -43,11 +46,33 @@ def pytest_configure(config: pytest.Config) -> None:
 
         upkeep.migrate(kind="trial")
         connections.close_all()
-    name = f"houfu_{getattr(config, 'workerinput', {}).get('workerid', 'main')}"
+    process = getattr(config, "workerinput", {}).get("workerid", "main")
+    name = f"houfu_{process}"
     _create(name, TEMPLATE)
     os.environ["DATABASE_URL"] = _url(name)
+    os.environ["HOUFU_HOME"] = os.environ["HOUFU_TEST_HOME"] + f"/{process}"
     _setup_django()
     _point_at(name)
+    from houfu.kernel import fence
+
+    fence.adopt()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let `houfu verify` look at everything that the tests of this process have left."""
+    if session.config.option.collectonly:
+        return
+    from houfu.verify import queries
+
+    report = queries.run()
+    if report.findings:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        text = "\n".join(f"houfu verify: {finding}" for finding in report.findings)
+        if reporter:
+            reporter.write_line(text, red=True)
+        else:
+            raise AssertionError(text)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -57,14 +82,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _start(config: pytest.Config) -> None:
     """Start an embedded server for the run, or take HOUFU_TEST_DATABASE_URL, an administrator's."""
+    home = Path(tempfile.mkdtemp(prefix="houfu-test-"))
+    os.environ["HOUFU_TEST_HOME"] = str(home)
     if external := os.environ.get("HOUFU_TEST_DATABASE_URL"):
         os.environ["HOUFU_TEST_ADMIN"] = external
         os.environ["HOUFU_TEST_URL"] = external.rsplit("/", 1)[0]
         return
-    home = Path(tempfile.mkdtemp(prefix="houfu-test-"))
     server = config.stash[_server] = postgres.Server(home)
     server.start()
-    os.environ["HOUFU_HOME"] = str(home)
     os.environ["HOUFU_TEST_ADMIN"] = server.admin_url
     os.environ["HOUFU_TEST_URL"] = (postgres.url(home, "houfu_owner") or "").rsplit("/", 1)[0]
 
@@ -104,16 +129,41 @@ def db(clock: clocks.SteppedClock) -> None:
     """The database of this test process; what a test commits stays, so each makes its own merchants."""
 
 
-@pytest.fixture
-def fresh_db(clock: clocks.SteppedClock) -> Iterator[str]:
-    """A database of the test's own, as it is after the migrations, dropped afterwards."""
+@contextmanager
+def own_database() -> Iterator[str]:
+    """Have a database as it is after the migrations while the block runs, and return its address."""
     from django.db import connection
 
     before = connection.settings_dict["NAME"]
     name = f"houfu_{uuid4().hex[:12]}"
     _create(name, TEMPLATE)
     _point_at(name)
-    yield _url(name)
-    _point_at(before)
-    with _admin() as admin:
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield _url(name)
+    finally:
+        _point_at(before)
+        with _admin() as admin:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def fresh_db(clock: clocks.SteppedClock) -> Iterator[str]:
+    """A database of the test's own, dropped afterwards."""
+    with own_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
+    """A simulated channel in a process of its own, for all tests of this process."""
+    with running_simulator(tmp_path_factory.mktemp("simulator")) as channel:
+        yield channel
+
+
+@pytest.fixture
+def channel(simulator: Simulated) -> Iterator[Simulated]:
+    """The simulated channel, well-behaved until told otherwise; its clock and ours are one, at Monday ten."""
+    simulator.hands.set(MONDAY_TEN)
+    simulator.reset()
+    with clocks.standing_at(simulator.hands):
+        yield simulator

@@ -28,11 +28,12 @@ WORKER = system("worker")
 MERCHANT_SCOPES = frozenset(SCOPES) - {"platform:write"}
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _numbers = itertools.count(1)
+_dice = random.SystemRandom()  # nobody's seed may make two merchants one
 
 
 def new_uscc() -> str:
     """Return a unified social credit code whose check character is right."""
-    body = "91" + "".join(random.choices(_ALPHABET, k=15))
+    body = "91" + "".join(_dice.choices(_ALPHABET, k=15))
     total = sum(_ALPHABET.index(char) * pow(3, place, 31) for place, char in enumerate(body))
     return body + _ALPHABET[(31 - total % 31) % 31]
 

@@ -25,7 +25,7 @@ from houfu.channels.port import (
     Verdict,
 )
 from houfu.channels.simulator import signing
-from houfu.kernel import clock
+from houfu.kernel import clock, crash
 
 STATUS = {
     "processing": Verdict.PROCESSING,
@@ -69,6 +69,10 @@ class SimulatorChannel:
         self._client_key = client_key
         self._channel_key = channel_key
         self._http = httpx2.Client(base_url=base_url, timeout=timeout, trust_env=False)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
 
     def transfer(self, transfer: Transfer) -> Answer:
         """Send a transfer, signed for its own instant."""
@@ -205,6 +209,7 @@ class SimulatorChannel:
         """Fetch a whole answer within the timeout; a trickle of bytes does not extend it."""
         ends = monotonic() + self._timeout
         with self._http.stream(method, path, headers=headers, content=body) as answer:
+            crash.point("wire.answer_begins")
             parts = []
             for part in answer.iter_bytes():
                 parts.append(part)
