@@ -19,3 +19,14 @@ def untold(account: ChannelAccount, limit: int) -> list[Report]:
 def waiting_notices(limit: int = 100) -> list[Notice]:
     """Return notices that have not been acted on, oldest first."""
     return list(Notice.objects.filter(handled_at=None).order_by("received_at")[:limit])
+
+
+def accounts_untold() -> list[ChannelAccount]:
+    """Return the accounts, of all merchants, under which reports wait to be told."""
+    return list(
+        ChannelAccount.objects.raw(
+            "SELECT a.* FROM merchants_channel_account a WHERE EXISTS (SELECT FROM channels_report r"
+            " WHERE (r.merchant_id, r.channel_account_id) = (a.merchant_id, a.id) AND r.told_at IS NULL)"
+            " ORDER BY a.merchant_id, a.id"
+        )
+    )

@@ -46,12 +46,6 @@ def channel_account(merchant_id: int, id: int) -> ChannelAccount:
     return ChannelAccount.objects.get(merchant_id=merchant_id, id=id)
 
 
-def channel_accounts(channel: str = "") -> list[ChannelAccount]:
-    """Return every account at a channel, of all merchants: for the platform's own jobs."""
-    found = ChannelAccount.objects.filter(channel=channel) if channel else ChannelAccount.objects.all()
-    return list(found.order_by("merchant_id", "id"))
-
-
 def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:
     """Return a merchant's channel accounts."""
     by.require("merchants:read", merchant_id)

@@ -8,7 +8,7 @@ from houfu.calendars import queries as calendars
 from houfu.channels import registry
 from houfu.channels.port import Answer, Channel, PayeeState, Verdict
 from houfu.kernel import clock, crash, db
-from houfu.kernel.errors import Refused
+from houfu.kernel.errors import Busy, Refused
 from houfu.payouts import actions, queries, rules
 from houfu.payouts.actions.sending import Errand, errand
 from houfu.payouts.models import Payout
@@ -50,15 +50,23 @@ def work_off(worker: str, limit: int = 200) -> int:
         try:
             name = errand(payout).channel
             if futile.get(name, 0) >= FUTILE:
-                actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+                _put_off(payout)
                 continue
             answer = _attend(payout, worker)
         except Refused as refusal:
             log.warning("payout %s cannot go on: %s", payout.id, refusal)
-            actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+            _put_off(payout)
             continue
         futile[name] = futile.get(name, 0) + 1 if answer and answer.verdict is Verdict.UNKNOWN else 0
     return len(due)
+
+
+def _put_off(payout: Payout) -> None:
+    """Look at a payout again later; one that another worker holds is that worker's and does not stop the rest."""
+    try:
+        actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
+    except Busy:
+        log.info("payout %s is being worked on", payout.id)
 
 
 def _attend(payout: Payout, worker: str) -> Answer | None:

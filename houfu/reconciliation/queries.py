@@ -8,6 +8,19 @@ from houfu.people.actor import Actor
 from houfu.reconciliation.models import Line, Statement
 
 
+def accounts_behind() -> list[ChannelAccount]:
+    """Return the accounts, of all merchants, of which a day that is over has no final statement yet."""
+    today = clock.business_day(clock.now())
+    return list(
+        ChannelAccount.objects.raw(
+            "SELECT a.* FROM merchants_channel_account a WHERE a.created_at < %s AND NOT EXISTS ("
+            "SELECT FROM reconciliation_statement s WHERE s.merchant_id = a.merchant_id AND s.channel_account_id = a.id"
+            " AND s.final AND s.day >= %s) ORDER BY a.merchant_id, a.id",
+            [clock.start_of(today), today - timedelta(days=1)],
+        )
+    )
+
+
 def days_to_fetch(account: ChannelAccount) -> list[date]:
     """Return the days whose statement is not final yet, from the account's first day to yesterday."""
     yesterday = clock.business_day(clock.now()) - timedelta(days=1)

@@ -68,7 +68,7 @@ def tend_orders() -> int:
 
 def tell_channels() -> int:
     """Tell channels of receipts and refunds."""
-    return _each(merchants.channel_accounts(), channels.tell)
+    return _each(channel_queries.accounts_untold(), channels.tell)
 
 
 def follow_notices() -> int:
@@ -98,7 +98,7 @@ def take_statements() -> int:
         days = reconciliation_queries.days_to_fetch(account)
         return sum(reconciliation.take_in(by=BY, account=account, day=day) for day in days)
 
-    return _each(merchants.channel_accounts(), take)
+    return _each(reconciliation_queries.accounts_behind(), take)
 
 
 CHORES: tuple[Callable[[], int], ...] = (
