@@ -3,6 +3,7 @@
 from houfu.channels.models import Notice
 from houfu.channels.port import Report
 from houfu.kernel import db
+from houfu.merchants import queries as merchants
 from houfu.merchants.models import ChannelAccount
 
 
@@ -23,10 +24,7 @@ def waiting_notices(limit: int = 100) -> list[Notice]:
 
 def accounts_untold() -> list[ChannelAccount]:
     """Return the accounts, of all merchants, under which reports wait to be told."""
-    return list(
-        ChannelAccount.objects.raw(
-            "SELECT a.* FROM merchants_channel_account a WHERE EXISTS (SELECT FROM channels_report r"
-            " WHERE (r.merchant_id, r.channel_account_id) = (a.merchant_id, a.id) AND r.told_at IS NULL)"
-            " ORDER BY a.merchant_id, a.id"
-        )
+    found = db.rows(
+        "SELECT DISTINCT merchant_id, channel_account_id FROM channels_report WHERE told_at IS NULL ORDER BY 1, 2"
     )
+    return [merchants.channel_account(row.merchant_id, row.channel_account_id) for row in found]

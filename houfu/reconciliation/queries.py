@@ -2,7 +2,8 @@
 
 from datetime import date, timedelta
 
-from houfu.kernel import clock
+from houfu.kernel import clock, db
+from houfu.merchants import queries as merchants
 from houfu.merchants.models import ChannelAccount
 from houfu.people.actor import Actor
 from houfu.reconciliation.models import Line, Statement
@@ -11,14 +12,13 @@ from houfu.reconciliation.models import Line, Statement
 def accounts_behind() -> list[ChannelAccount]:
     """Return the accounts, of all merchants, of which a day that is over has no final statement yet."""
     today = clock.business_day(clock.now())
-    return list(
-        ChannelAccount.objects.raw(
-            "SELECT a.* FROM merchants_channel_account a WHERE a.created_at < %s AND NOT EXISTS ("
-            "SELECT FROM reconciliation_statement s WHERE s.merchant_id = a.merchant_id AND s.channel_account_id = a.id"
-            " AND s.final AND s.day >= %s) ORDER BY a.merchant_id, a.id",
-            [clock.start_of(today), today - timedelta(days=1)],
-        )
+    found = db.rows(
+        "SELECT a.merchant_id, a.id FROM merchants_channel_account a WHERE a.created_at < %s AND NOT EXISTS ("
+        "SELECT FROM reconciliation_statement s WHERE s.merchant_id = a.merchant_id AND s.channel_account_id = a.id"
+        " AND s.final AND s.day >= %s) ORDER BY 1, 2",
+        [clock.start_of(today), today - timedelta(days=1)],
     )
+    return [merchants.channel_account(row.merchant_id, row.id) for row in found]
 
 
 def days_to_fetch(account: ChannelAccount) -> list[date]:
