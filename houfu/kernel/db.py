@@ -10,6 +10,7 @@ import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from psycopg.rows import args_row, namedtuple_row
 
+from houfu.kernel.arrays import encoded
 from houfu.kernel.errors import Busy, Invalid, Refused
 
 P = ParamSpec("P")
@@ -18,6 +19,7 @@ RefusedType = TypeVar("RefusedType", bound=type[Refused])
 
 ATTEMPTS = 5
 _WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout (I-24)
+_CUT_OFF = {None, "08003", "08006", "57P01", "57P02", "57P03"}  # the server is going, gone, or not back yet
 _laws: dict[str, type[Refused]] = {}
 _closing = threading.local()
 
@@ -76,6 +78,8 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
             try:
                 with transaction.atomic():
                     result = verb(*args, **kwargs)
+                    if connection.needs_rollback:
+                        raise RuntimeError(f"{verb.__name__} went on after a refusal inside it")
                     for items, close in _closing.gathered.values():
                         close(items)
                     return result
@@ -84,6 +88,8 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
                 if not isinstance(refusal, Busy) or attempt == ATTEMPTS:
                     raise refusal from error
                 threading.Event().wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  jitter is no secret
+            finally:
+                _closing.gathered = None
         raise AssertionError("the last attempt returns or raises")
 
     return run
@@ -94,42 +100,54 @@ def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
 
     What is gathered goes into the same transaction, after everything else.
     """
-    if not connection.in_atomic_block:
+    if getattr(_closing, "gathered", None) is None:
         raise RuntimeError(f"{name} is gathered inside an action")
     items, _ = _closing.gathered.setdefault(name, ([], close))
     return items  # type: ignore[no-any-return]
 
 
 def call(function: str, *args: Any) -> list[Any]:
-    """Call an SQL function inside an action and return its rows as named tuples."""
+    """Call an SQL function inside an action and return its rows as named tuples; lists go as binary arrays."""
     if not connection.in_atomic_block:
         raise RuntimeError(f"{function} needs an action around it")
-    return rows(_statement(function), args)
+    statement, types = _signature(function)
+    try:
+        bound = [encoded(type_, arg) for type_, arg in zip(types, args, strict=True)]
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise OutOfRange() from error
+    return rows(statement, bound, binary=True)
 
 
 def rows(
-    statement: str, params: Sequence[Any] | dict[str, Any] = (), into: Callable[..., Any] | None = None
+    statement: str,
+    params: Sequence[Any] | dict[str, Any] = (),
+    into: Callable[..., Any] | None = None,
+    *,
+    binary: bool = False,
 ) -> list[Any]:
     """Run one statement with bound parameters and return its rows, if any.
 
     Args:
         into: what to make of each row's columns, in their order; named tuples unless given.
+        binary: whether the rows come in binary form.
     """
     connection.ensure_connection()
     factory = args_row(into) if into else namedtuple_row
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
-        cursor.execute(statement, params)
+        cursor.execute(statement, params, binary=binary)
         return cursor.fetchall() if cursor.description else []
 
 
 @lru_cache(maxsize=256)
-def _statement(function: str) -> str:
+def _signature(function: str) -> tuple[str, list[str]]:
+    """Return how a function is called, and the types of its arguments."""
     types = rows(
         "SELECT coalesce(array_agg(format_type(t, NULL) ORDER BY n), '{}') AS types FROM pg_proc,"
         " unnest(proargtypes) WITH ORDINALITY AS a (t, n) WHERE proname = %s",
         [function],
     )[0].types
-    return f"SELECT * FROM {function}({', '.join(f'%s::{t}' for t in types)})"  # noqa: S608  names come from the catalogue
+    arguments = ", ".join(f"%s::{t}" for t in types)
+    return f"SELECT * FROM {function}({arguments})", types  # noqa: S608  names come from the catalogue
 
 
 def translated(error: Error | Again) -> Exception:
@@ -144,11 +162,7 @@ def translated(error: Error | Again) -> Exception:
             return _laws[law](said=cause.diag.message_primary) if law == cause.sqlstate else _laws[law]()
     if cause.sqlstate in _WORTH_ANOTHER_TRY:
         return Busy()
-    if isinstance(error, OperationalError | InterfaceError) and _lost():
+    if isinstance(error, OperationalError | InterfaceError) and cause.sqlstate in _CUT_OFF:
         connection.close()
         return OutcomeUnknown()
     return error
-
-
-def _lost() -> bool:
-    return connection.connection is None or bool(connection.connection.closed)

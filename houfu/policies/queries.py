@@ -1,5 +1,7 @@
 """Which rules are in force when."""
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 
@@ -28,6 +30,21 @@ def at(instant: datetime) -> pack.Policy:
     if not found:
         raise NoPolicy(at=instant.isoformat())
     return _decoded(found[0].version, found[0].digest)
+
+
+def at_each(instants: Iterable[datetime]) -> list[pack.Policy]:
+    """Return the policy in force at each of several instants, looked up at once.
+
+    Raises:
+        NoPolicy: one of them lies before the first pack.
+    """
+    dated = db.rows("SELECT effective_from, version, digest FROM policies_pack ORDER BY effective_from")
+    starts = [row.effective_from for row in dated]
+    wanted = list(instants)
+    places = {instant: bisect_right(starts, instant) - 1 for instant in set(wanted)}
+    if any(place < 0 for place in places.values()):
+        raise NoPolicy(at=min(places).isoformat())
+    return [_decoded(dated[places[instant]].version, dated[places[instant]].digest) for instant in wanted]
 
 
 @lru_cache(maxsize=64)

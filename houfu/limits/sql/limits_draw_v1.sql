@@ -1,13 +1,14 @@
--- limits_draw_v1: decide a batch of demands for limit, one after another in the order given, and move the quota.
+-- limits_draw_v1: decide a batch of demands for limit exactly, one after another in the order given.
 -- Each demand is met in full or not at all, from own → pool within the ratio → temporary loan → tolerance (G6, O6).
 -- A demand refused in the middle leaves its room to later ones. Rows name their merchant; no row meets another's.
 -- Every account a demand may touch is locked first, in the ledger's order; then facts and balances are read afresh.
--- Returns a row per demand: the four legs (all zero when refused), the pool drawn from, and every reason to refuse:
+-- The caller moves the quota, with limits_book_v1.
+-- Returns one row of arrays: the four legs (all zero when refused), the pool drawn from, and every reason to refuse,
+-- with commas between:
 --   store_unknown, store_frozen, store_closed, loan_overdue, limit_exceeded, tolerance_note_missing.
 CREATE FUNCTION limits_draw_v1(
-    _batch uuid, _verb text, _tolerance_permille bigint,
-    _merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[]
-) RETURNS TABLE (no bigint, own_fen bigint, pool_fen bigint, temp_fen bigint, tolerance_fen bigint, pool_id bigint,
+    _tolerance_permille bigint[], _merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[]
+) RETURNS TABLE (own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[], pool_id bigint[],
                  reasons text[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -16,13 +17,13 @@ DECLARE
     s_merchant bigint[]; s_store bigint[]; s_state text[]; s_pool_id bigint[]; s_share bigint[]; s_pool_open boolean[];
     s_loan_due timestamptz[]; s_noted_from timestamptz[]; s_noted_until timestamptz[]; s_pool integer[];
     own_free bigint[]; own_limit bigint[]; pool_used bigint[]; temp_free bigint[]; temp_limit bigint[]; tol_used bigint[];
-    own_drawn bigint[]; pool_drawn bigint[]; temp_drawn bigint[]; tol_drawn bigint[];
     -- … one for each pool …
     p_merchant bigint[]; p_id bigint[]; pool_free bigint[];
     -- … and one for each demand.
     d_store integer[];
     d_own bigint[] := array_fill(0::bigint, ARRAY[cardinality(_store)]);
     d_pool bigint[] := d_own; d_temp bigint[] := d_own; d_tol bigint[] := d_own;
+    d_pool_id bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(_store)]);
     d_reasons text[] := array_fill(NULL::text, ARRAY[cardinality(_store)]);
     -- Accounts of a store in the order in which they are locked and read.
     kinds CONSTANT text[] := ARRAY['q:own:free', 'q:own:held', 'q:own:drawn', 'q:pool:held', 'q:pool:drawn',
@@ -80,7 +81,6 @@ BEGIN
         temp_free[s] := b[(s - 1) * width + 6];
         temp_limit[s] := b[(s - 1) * width + 6] + b[(s - 1) * width + 7] + b[(s - 1) * width + 8];
         tol_used[s] := b[(s - 1) * width + 9] + b[(s - 1) * width + 10];
-        own_drawn[s] := 0; pool_drawn[s] := 0; temp_drawn[s] := 0; tol_drawn[s] := 0;
     END LOOP;
     FOR p IN 1 .. cardinality(p_id) LOOP
         pool_free[p] := b[stores * width + p];
@@ -105,7 +105,7 @@ BEGIN
         need := _amount[i] - own - pool - temp;
         IF need > 0 THEN
             -- The band is measured on what the store could carry now: own limit, its reach into the pool, its loan.
-            IF need > (own_limit[s] + pool_used[s] + room + temp_limit[s]) * (_tolerance_permille - 1000) / 1000
+            IF need > (own_limit[s] + pool_used[s] + room + temp_limit[s]) * (_tolerance_permille[i] - 1000) / 1000
                       - tol_used[s] THEN
                 reason := concat_ws(',', reason, 'limit_exceeded');
             ELSIF _at[i] < s_noted_from[s] OR _at[i] >= s_noted_until[s] OR s_noted_from[s] IS NULL THEN
@@ -117,33 +117,16 @@ BEGIN
             CONTINUE;
         END IF;
         d_own[i] := own; d_pool[i] := pool; d_temp[i] := temp; d_tol[i] := need;
-        own_free[s] := own_free[s] - own; own_drawn[s] := own_drawn[s] + own;
+        own_free[s] := own_free[s] - own;
         IF pool > 0 THEN
+            d_pool_id[i] := s_pool_id[s];
             pool_free[p] := pool_free[p] - pool;
-            pool_used[s] := pool_used[s] + pool; pool_drawn[s] := pool_drawn[s] + pool;
+            pool_used[s] := pool_used[s] + pool;
         END IF;
-        temp_free[s] := temp_free[s] - temp; temp_drawn[s] := temp_drawn[s] + temp;
-        tol_used[s] := tol_used[s] + need; tol_drawn[s] := tol_drawn[s] + need;
+        temp_free[s] := temp_free[s] - temp;
+        tol_used[s] := tol_used[s] + need;
     END LOOP;
 
-    PERFORM ledger_post_v1(
-        array_agg(x.merchant_id), array_agg(_batch), array_agg(_verb), array_agg(_at[cardinality(_at)]),
-        array_agg(x.debit), array_agg(x.store_id), array_agg(x.credit), array_agg(x.credit_owner), array_agg(x.fen))
-    FROM (SELECT st.merchant_id, st.store_id, l.*
-          FROM unnest(s_merchant, s_store, s_pool_id, own_drawn, pool_drawn, temp_drawn, tol_drawn)
-               st (merchant_id, store_id, pool_id, own, pool, temp, tol)
-          CROSS JOIN LATERAL (VALUES
-              ('q:own:held', 'q:own:free', st.store_id, st.own),
-              ('q:pool:held', 'q:pool:free', st.pool_id, st.pool),
-              ('q:temp:held', 'q:temp:free', st.store_id, st.temp),
-              ('q:tolerance:held', 'q:grant:tolerance', st.store_id, st.tol)) l (debit, credit, credit_owner, fen)
-          WHERE l.fen > 0) x
-    HAVING count(*) > 0;
-
-    RETURN QUERY
-    SELECT d.no, d.own, d.pool, d.temp, d.tol, CASE WHEN d.pool > 0 THEN s_pool_id[d.store] END,
-           string_to_array(d.why, ',')
-    FROM unnest(d_own, d_pool, d_temp, d_tol, d_reasons, d_store) WITH ORDINALITY
-         d (own, pool, temp, tol, why, store, no);
+    RETURN QUERY SELECT d_own, d_pool, d_temp, d_tol, d_pool_id, d_reasons;
 END $$;
 GRANT EXECUTE ON FUNCTION limits_draw_v1 TO houfu_app;

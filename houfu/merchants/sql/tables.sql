@@ -61,6 +61,8 @@ CREATE INDEX merchants_store_of_group ON merchants_store (merchant_id, group_id)
 CREATE TRIGGER merchants_store_moves AFTER UPDATE ON merchants_store
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('store');
+CREATE TRIGGER merchants_store_stays BEFORE DELETE OR TRUNCATE ON merchants_store
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 
 GRANT INSERT, UPDATE (name, uscc_verified_at) ON merchants_merchant TO houfu_app;
 GRANT INSERT, UPDATE (maturity_days) ON merchants_channel_account TO houfu_app;

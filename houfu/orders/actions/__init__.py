@@ -1,12 +1,13 @@
 """Every write to orders: one verb, one function, its own transaction, for any number of orders of a merchant."""
 
-from houfu.orders.actions.authorise import BadOrder, Decision, NewOrder, authorise
+from houfu.orders.actions.authorise import Asked, BadOrder, Decision, NewOrder, authorise, decide
 from houfu.orders.actions.leaving import Part, allocate, close, free, reopen
 from houfu.orders.actions.life import cancel, confirm_receipts, expire, fall_due, receive, ship
-from houfu.orders.actions.money import mature, mature_due, settle, write_off
+from houfu.orders.actions.money import mature, mature_due, offset_deficits, settle, write_off
 from houfu.orders.actions.refunds import dispute, refund, resolve
 
 __all__ = [
+    "Asked",
     "BadOrder",
     "Decision",
     "NewOrder",
@@ -16,12 +17,14 @@ __all__ = [
     "cancel",
     "close",
     "confirm_receipts",
+    "decide",
     "dispute",
     "expire",
     "fall_due",
     "free",
     "mature",
     "mature_due",
+    "offset_deficits",
     "receive",
     "refund",
     "reopen",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 
 from houfu.kernel import clock, db, ids
 from houfu.kernel.errors import Invalid
@@ -62,47 +61,60 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-@db.action
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An order, and who asks for it."""
+
+    by: Actor
+    order: NewOrder
+
+
 def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
+    """Decide orders of one asker in the order given; see `decide`."""
+    return decide(asked=[Asked(by, order) for order in orders])
+
+
+@db.action
+def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
 
-    A duplicate gets its first answer. A declined order leaves its room to those after it.
+    They may be of several merchants and askers. A duplicate gets its first answer. A declined order leaves its room
+    to those after it.
 
     Raises:
-        BadOrder, InTheFuture: one of them is not well formed; none was decided.
+        BadOrder, InTheFuture, Forbidden: one of them is not well formed, or not its asker's to ask; none was decided.
     """
-    if orders:
-        refuse_future(max(order.at for order in orders))
-    for merchant_id in {order.merchant_id for order in orders}:
-        by.require("orders:write", merchant_id)
-    decisions: list[Decision] = []
-    for policy, run in groupby(orders, key=lambda order: policies.at(order.at)):
-        batch = list(run)
-        rows = db.call(
-            "orders_authorise_v1",
-            ids.new(),
-            by.label,
-            policy.version,
-            policy.orders.tolerance_permille,
-            clock.now(),
-            [order.merchant_id for order in batch],
-            [order.id for order in batch],
-            [order.store_id for order in batch],
-            [order.amount_fen for order in batch],
-            [order.buyer for order in batch],
-            [order.at for order in batch],
-        )
-        decisions.extend(
-            Decision(
-                order.id,
-                row.state,
-                row.repeated,
-                row.own_fen or 0,
-                row.pool_fen or 0,
-                row.temp_fen or 0,
-                row.tolerance_fen or 0,
-                tuple(row.reasons or ()),
-            )
-            for order, row in zip(batch, rows, strict=True)
-        )
-    return decisions
+    if not asked:
+        return []
+    refuse_future(max(each.order.at for each in asked))
+    in_force = policies.at_each(each.order.at for each in asked)
+    batches: dict[tuple[int, Actor, str], int] = {}
+    permille: list[int] = []
+    places: list[int] = []
+    for each, policy in zip(asked, in_force, strict=True):
+        key = (each.order.merchant_id, each.by, policy.version)
+        place = batches.get(key)
+        if place is None:
+            each.by.require("orders:write", each.order.merchant_id)
+            place = batches[key] = len(batches) + 1
+            permille.append(policy.orders.tolerance_permille)
+        places.append(place)
+    found = db.call(
+        "orders_authorise_v1",
+        clock.now(),
+        [ids.new() for _ in batches],
+        [merchant_id for merchant_id, _, _ in batches],
+        [by.label for _, by, _ in batches],
+        [version for _, _, version in batches],
+        permille,
+        places,
+        [each.order.id for each in asked],
+        [each.order.store_id for each in asked],
+        [each.order.amount_fen for each in asked],
+        [each.order.buyer for each in asked],
+        [each.order.at for each in asked],
+    )[0]
+    return [
+        Decision(each.order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())
+        for each, state, repeated, own, pool, temp, tolerance, why in zip(asked, *found, strict=True)
+    ]

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from houfu.kernel import db
 from houfu.kernel.errors import Refused
-from houfu.orders.actions.money import offset_deficits
 from houfu.orders.states import ORDER
 from houfu.orders.work import Work
 from houfu.people.actor import Actor
@@ -48,8 +47,8 @@ def allocate(merchant_id: int, amounts: Sequence[tuple[int, int]]) -> list[list[
     return parts
 
 
-def free(*, by: Actor, merchant_id: int, store_id: int, parts: Sequence[Part], at: datetime, sent: bool) -> None:
-    """Give parts back to their lots within the current action; a deficit is repaid out of them first.
+def free(*, merchant_id: int, parts: Sequence[Part], sent: bool) -> None:
+    """Give parts back to their lots within the current action, before it books them: lots are locked before accounts.
 
     Args:
         sent: whether the channel has ever heard of them; then their generation rises, so that the same parts asked
@@ -58,7 +57,6 @@ def free(*, by: Actor, merchant_id: int, store_id: int, parts: Sequence[Part], a
     db.call(
         "orders_free_v1", merchant_id, [part.order_id for part in parts], [part.amount_fen for part in parts], int(sent)
     )
-    offset_deficits(by=by, merchant_id=merchant_id, store_ids=[store_id], at=at)
 
 
 def close(*, by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime) -> None:

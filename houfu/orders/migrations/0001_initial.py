@@ -9,7 +9,9 @@ class Migration(migrations.Migration):
     operations = run(
         "orders",
         "tables.sql",
-        "orders_decision_v1.sql",
+        "orders_lines_v1.sql",
+        "orders_record_v1.sql",
+        "orders_decide_v1.sql",
         "orders_authorise_v1.sql",
         "orders_write_v1.sql",
         "orders_first_lots_v1.sql",

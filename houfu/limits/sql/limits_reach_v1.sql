@@ -1,0 +1,22 @@
+-- limits_reach_v1: how far a store can go beyond its own limit now: into its pool within the ratio (G5), then into its
+-- loan. `over_fen` above zero is what it has drawn from the pool beyond the ratio.
+CREATE FUNCTION limits_reach_v1(_merchant bigint, _store bigint)
+    RETURNS TABLE (pool_id bigint, own_free_fen bigint, pool_free_fen bigint, room_fen bigint, over_fen bigint,
+                   temp_free_fen bigint)
+    LANGUAGE sql STABLE BEGIN ATOMIC
+    SELECT CASE WHEN f.pool_open THEN f.pool_id END, b.own_free, p.balance_fen,
+           CASE WHEN f.pool_open
+                THEN greatest(least(p.balance_fen, f.share * b.own - b.pool_used), 0) ELSE 0 END,
+           b.pool_used - coalesce(f.share, 0) * b.own,
+           b.temp_free
+    FROM (SELECT coalesce(sum(a.balance_fen) FILTER (WHERE a.kind LIKE 'q:own:%'), 0)::bigint AS own,
+                 coalesce(sum(a.balance_fen) FILTER (WHERE a.kind = 'q:own:free'), 0)::bigint AS own_free,
+                 coalesce(sum(a.balance_fen) FILTER (WHERE a.kind LIKE 'q:pool:%'), 0)::bigint AS pool_used,
+                 coalesce(sum(a.balance_fen) FILTER (WHERE a.kind = 'q:temp:free'), 0)::bigint AS temp_free
+          FROM ledger_account a
+          WHERE a.merchant_id = _merchant AND a.owner = _store
+            AND a.kind IN ('q:own:free', 'q:own:held', 'q:own:drawn', 'q:pool:held', 'q:pool:drawn', 'q:temp:free')) b
+    CROSS JOIN limits_facts_v1(ARRAY[_merchant], ARRAY[_store]) f
+    LEFT JOIN ledger_account p ON p.merchant_id = _merchant AND p.kind = 'q:pool:free' AND p.owner = f.pool_id;
+END;
+GRANT EXECUTE ON FUNCTION limits_reach_v1 TO houfu_app;

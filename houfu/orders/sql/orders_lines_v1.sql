@@ -1,0 +1,16 @@
+-- orders_line_v1: the decision on an order as one line, as the history seals it. Ids and codes hold no bar.
+CREATE FUNCTION orders_line_v1(
+    _no integer, _id text, _store bigint, _amount bigint, _buyer text, _at timestamptz, _own bigint, _pool bigint,
+    _temp bigint, _tolerance bigint, _pool_id bigint, _reasons text[]
+) RETURNS text LANGUAGE sql STABLE
+    RETURN concat_ws('|', _no, _id, _store, _amount, coalesce(_buyer, '-'), extract(epoch FROM _at), _own, _pool, _temp,
+                     _tolerance, coalesce(_pool_id, 0), coalesce(array_to_string(_reasons, ','), '-'));
+-- orders_step_v1: a later step of an order as one line.
+CREATE FUNCTION orders_step_v1(_e orders_event) RETURNS text LANGUAGE sql STABLE
+    RETURN concat_ws('|', (_e).no, (_e).order_id, (_e).verb, history_netstring_v1((_e).ref), extract(epoch FROM (_e).at),
+                     (_e).fen, (_e).fee_fen, (_e).deficit_fen, (_e).own_fen, (_e).pool_fen, (_e).temp_fen,
+                     (_e).tolerance_fen, history_netstring_v1((_e).note));
+-- orders_seal_v1: the digest of a batch's lines in their order.
+CREATE FUNCTION orders_seal_v1(_lines text[]) RETURNS bytea LANGUAGE sql IMMUTABLE
+    RETURN sha256(convert_to(array_to_string(_lines, E'\n'), 'UTF8'));
+GRANT EXECUTE ON FUNCTION orders_line_v1, orders_step_v1, orders_seal_v1 TO houfu_app, houfu_verify;
