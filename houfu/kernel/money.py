@@ -6,7 +6,7 @@ from houfu.kernel.errors import Invalid
 
 FEN_MAX = 10**13  # one hundred billion yuan; a leg above it is a mistake, not a sale (I-01)
 
-_YUAN = re.compile(r"(?P<sign>-?)(?P<yuan>[0-9]{1,15})(?:\.(?P<cents>[0-9]{1,2}))?", re.ASCII)
+_YUAN = re.compile(r"(?P<sign>-?)(?P<yuan>[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.(?P<cents>[0-9]{1,2}))?", re.ASCII)
 
 
 class BadAmount(Invalid):
@@ -19,13 +19,13 @@ def parse_yuan(text: str) -> int:
     """Read an amount in yuan, such as "1,234.5", as fen.
 
     Raises:
-        BadAmount: for anything but ASCII digits with at most two decimals; full-width digits, exponents and
-            more decimals are refused rather than guessed.
+        BadAmount: for anything but ASCII digits with at most two decimals; full-width digits, exponents, more
+            decimals and separators that are not between thousands are refused rather than guessed.
     """
-    match = _YUAN.fullmatch(text.strip().replace(",", ""))
+    match = _YUAN.fullmatch(text.strip())
     if not match:
         raise BadAmount(text=text[:40])
-    fen = int(match["yuan"]) * 100 + int((match["cents"] or "0").ljust(2, "0"))
+    fen = int(match["yuan"].replace(",", "")) * 100 + int((match["cents"] or "0").ljust(2, "0"))
     if fen > FEN_MAX:
         raise BadAmount(text=text[:40])
     return -fen if match["sign"] else fen

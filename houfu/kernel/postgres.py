@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -45,6 +46,7 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 NOBODY = 65534
+PATIENCE = 20  # seconds that a server may take to shut down in order; told to while it recovers, it would never end
 _BEAT = 0.05  # seconds between two looks at something that another process will do
 
 
@@ -162,14 +164,22 @@ class Server:
         self._create_roles()
 
     def stop(self) -> None:
-        """Stop the server safely: clients are cut off, everything committed is on disk."""
+        """Stop the server safely: clients are cut off, everything committed is on disk.
+
+        One that does not end in order ends at once, and recovers at its next start.
+        """
         with self._turn:
             self.stopping = True
             if self.process and self.process.poll() is None:
                 self.process.send_signal(signal.SIGINT)
-                self.process.wait()
-        (self.home / "postgres.json").unlink(missing_ok=True)
-        if self._lock:
+                try:
+                    self.process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    log.warning("PostgreSQL does not shut down; ending it at once")
+                    self.process.send_signal(signal.SIGQUIT)
+                    self.process.wait()
+        if self._lock:  # without it the folder, and what stands in it, is another process'
+            (self.home / "postgres.json").unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
 
@@ -241,22 +251,23 @@ class Server:
     def _launch(self) -> None:
         port = self._port()
         options = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": port}.items()]
-        said = (self.home / "postgres.log").open("ab")
-        while True:
-            self.process = subprocess.Popen(
-                self._as_user("postgres", "-D", str(self.data), *options),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
-            if self._ready(port):
-                break
-            if "shared memory block" not in self._last_words():
-                raise PostgresFailed(said=self._last_words())
-            threading.Event().wait(_BEAT * 4)  # the backends of a killed server are still going
-        said.close()
-        (self.home / "postgres.json").write_text(json.dumps({"port": port, "pid": self.process.pid}))
+        with (self.home / "postgres.log").open("ab") as said:
+            while True:
+                self.process = subprocess.Popen(
+                    self._as_user("postgres", "-D", str(self.data), *options),
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                    start_new_session=True,
+                )
+                if self._ready(port):
+                    break
+                if "shared memory block" not in self._last_words():
+                    raise PostgresFailed(said=self._last_words())
+                threading.Event().wait(_BEAT * 4)  # the backends of a killed server are still going
+        draft = self.home / "postgres.new.json"
+        draft.write_text(json.dumps({"port": port, "pid": self.process.pid}))
+        draft.replace(self.home / "postgres.json")
 
     def _ready(self, port: int) -> bool:
         """Wait without a deadline until the server takes connections; False if it ends instead."""
@@ -292,17 +303,33 @@ class Server:
         raise PostgresFailed(said="no free port on 127.0.0.1")
 
     def _end_orphan(self) -> None:
-        """Stop a server that outlived the process which started it; the lock we hold proves that it is nobody's."""
-        try:
-            pid = int((self.data / "postmaster.pid").read_text().split()[0])
-            if str(self.data.name) not in Path(f"/proc/{pid}/cmdline").read_text():
-                return
-            os.kill(pid, signal.SIGINT)
-        except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        """Stop a server that outlived the process which started it; the lock we hold proves that it is nobody's.
+
+        Its note goes with it. PostgreSQL believes the process id in there, and by now that may be anybody's.
+        """
+        note = self.data / "postmaster.pid"
+        if not note.exists() or not Path("/proc/self").exists():
             return
-        log.warning("stopping PostgreSQL %s, left behind by an earlier process", pid)
-        while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]:
-            threading.Event().wait(_BEAT)
+        for farewell, patience in ((signal.SIGINT, PATIENCE), (signal.SIGQUIT, threading.TIMEOUT_MAX)):
+            with suppress(OSError, ValueError, IndexError):  # it may be going by itself, and its note may be empty
+                if (pid := self.postmaster) in self._serving():
+                    log.warning("stopping PostgreSQL %s, left behind by an earlier process", pid)
+                    os.kill(pid, farewell)
+            waited = 0.0
+            while self._serving() and waited < patience:
+                threading.Event().wait(_BEAT)
+                waited += _BEAT
+        note.unlink(missing_ok=True)
+
+    def _serving(self) -> set[int]:
+        """Return the processes of a PostgreSQL that work in our folder, the server and what it has forked."""
+        found = set()
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                command = Path(f"/proc/{pid}/comm").read_text().strip()
+                if command == "postgres" and Path(f"/proc/{pid}/cwd").readlink() == self.data.resolve():
+                    found.add(int(pid))
+        return found
 
     def _create_roles(self) -> None:
         """Make the database and its logins: one that owns, one that runs, one that only reads."""

@@ -40,7 +40,7 @@ def unseal(sealed: bytes, place: str) -> str:
     """
     try:
         return AESGCM(_key("seal")).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:  # the latter for what is too short to have a tag
         raise VaultClosed(place=place) from error
 
 

@@ -26,7 +26,7 @@ def merchant() -> None:
 @operator_option
 @json_option
 def register(name: str, uscc: str, operator_: str, as_json: bool) -> None:
-    """Register a legal person. Example: houfu merchant register 杭州某某服饰有限公司 --uscc 91330106MA2XXXXXXX"""
+    """Register a legal person. Example: houfu merchant register 杭州某某服饰有限公司 --uscc 91330106MA2H3X8Q5R"""
     emit(fields(actions.register(by=operator(operator_), name=name, uscc=uscc), MERCHANT), as_json)
 
 

@@ -6,26 +6,36 @@ CREATE FUNCTION history_append_v1(
 ) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     link record;
-    head history_head;
+    seqs bigint[]; hashes bytea[];                    -- of each head, by the place of its merchant
+    link_no integer[]; link_seq bigint[]; link_hash bytea[];
 BEGIN
     INSERT INTO history_head SELECT DISTINCT m, 0, '\x'::bytea FROM unnest(_merchant) m ORDER BY m ON CONFLICT DO NOTHING;
     PERFORM FROM history_head WHERE merchant_id = ANY (_merchant) ORDER BY merchant_id FOR UPDATE;
+    SELECT array_agg(h.seq ORDER BY h.merchant_id), array_agg(h.hash ORDER BY h.merchant_id) INTO seqs, hashes
+    FROM history_head h WHERE h.merchant_id = ANY (_merchant);
     FOR link IN
-        SELECT * FROM unnest(_merchant, _at, _actor, _verb, _subject, _detail, _rows_digest)
+        SELECT l.*, dense_rank() OVER (ORDER BY l.merchant_id) AS place
+        FROM unnest(_merchant, _at, _actor, _verb, _subject, _detail, _rows_digest)
             WITH ORDINALITY AS l (merchant_id, at, actor, verb, subject, detail, rows_digest, no)
-        ORDER BY merchant_id, no
+        ORDER BY l.merchant_id, l.no
     LOOP
-        IF head.merchant_id IS DISTINCT FROM link.merchant_id THEN
-            UPDATE history_head SET seq = head.seq, hash = head.hash WHERE merchant_id = head.merchant_id;
-            SELECT * INTO head FROM history_head WHERE merchant_id = link.merchant_id;
-        END IF;
-        head.seq := head.seq + 1;
-        head.hash := history_hash_v1(head.hash, head.seq, link.at, link.actor, link.verb, link.subject, link.detail,
-                                     link.rows_digest);
-        INSERT INTO history_link
-        VALUES (link.merchant_id, head.seq, link.at, link.actor, link.verb, link.subject, link.detail,
-                link.rows_digest, head.hash);
+        seqs[link.place] := seqs[link.place] + 1;
+        hashes[link.place] := history_hash_v1(
+            hashes[link.place], link.merchant_id, seqs[link.place], link.at, link.actor, link.verb, link.subject,
+            link.detail, link.rows_digest);
+        link_no := link_no || link.no::integer;
+        link_seq := link_seq || seqs[link.place];
+        link_hash := link_hash || hashes[link.place];
     END LOOP;
-    UPDATE history_head SET seq = head.seq, hash = head.hash WHERE merchant_id = head.merchant_id;
+    INSERT INTO history_link
+    SELECT l.merchant_id, n.seq, l.at, l.actor, l.verb, l.subject, l.detail, l.rows_digest, n.hash
+    FROM unnest(_merchant, _at, _actor, _verb, _subject, _detail, _rows_digest)
+        WITH ORDINALITY AS l (merchant_id, at, actor, verb, subject, detail, rows_digest, no)
+    JOIN unnest(link_no, link_seq, link_hash) n (no, seq, hash) USING (no);
+    UPDATE history_head h SET seq = w.seq, hash = w.hash
+    FROM (SELECT m.merchant_id, seqs[m.place] AS seq, hashes[m.place] AS hash
+          FROM (SELECT d.merchant_id, row_number() OVER (ORDER BY d.merchant_id) AS place
+                FROM (SELECT DISTINCT u.m AS merchant_id FROM unnest(_merchant) u (m)) d) m) w
+    WHERE h.merchant_id = w.merchant_id;
 END $$;
 GRANT EXECUTE ON FUNCTION history_append_v1 TO houfu_app;

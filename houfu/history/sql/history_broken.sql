@@ -1,8 +1,9 @@
 -- Every link whose hash is not that of its content after the link before it, every gap, and every head that does not
 -- name the end of its chain.
 WITH walked AS (
-    SELECT merchant_id, seq, hash, history_hash_v1(
-               coalesce(lag(hash) OVER chain, '\x'), seq, at, actor, verb, subject, detail, rows_digest) AS should,
+    SELECT merchant_id, seq, hash,
+           history_hash_v1(coalesce(lag(hash) OVER chain, '\x'), merchant_id, seq, at, actor, verb, subject, detail,
+                           rows_digest) AS should,
            seq - coalesce(lag(seq) OVER chain, 0) AS step, lead(seq) OVER chain IS NULL AS last
     FROM history_link WINDOW chain AS (PARTITION BY merchant_id ORDER BY seq)
 )

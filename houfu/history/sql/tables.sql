@@ -7,7 +7,7 @@ CREATE TABLE history_head (
 ) WITH (fillfactor = 50);
 
 -- A link covers one event, or a whole batch whose rows its `rows_digest` seals in their order.
--- hash = sha256(previous hash ‖ netstrings of seq, at, actor, verb, subject, detail, rows_digest).
+-- hash = sha256(previous hash ‖ netstrings of merchant_id, seq, at, actor, verb, subject, detail, rows_digest).
 CREATE TABLE history_link (
     merchant_id bigint NOT NULL,
     seq bigint NOT NULL,

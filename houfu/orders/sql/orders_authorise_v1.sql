@@ -43,10 +43,13 @@ BEGIN
                   WHERE NOT EXISTS (SELECT FROM orders_order o WHERE o.merchant_id = x.merchant_id AND o.id = x.id)
                   GROUP BY x.merchant_id, x.id) w;
             EXIT WHEN cardinality(fresh) = 0;
-            SELECT array_agg(_of[f.no]), array_agg(merchants[f.no]), array_agg(_id[f.no]), array_agg(_store[f.no]),
-                   array_agg(_amount[f.no]), array_agg(_buyer[f.no]), array_agg(_at[f.no])
+            SELECT array_agg(x.of ORDER BY x.no), array_agg(x.merchant_id ORDER BY x.no), array_agg(x.id ORDER BY x.no),
+                   array_agg(x.store_id ORDER BY x.no), array_agg(x.amount_fen ORDER BY x.no),
+                   array_agg(x.buyer ORDER BY x.no), array_agg(x.at ORDER BY x.no)
             INTO f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at
-            FROM unnest(fresh) f (no);
+            FROM unnest(_of, merchants, _id, _store, _amount, _buyer, _at) WITH ORDINALITY
+                 x (of, merchant_id, id, store_id, amount_fen, buyer, at, no)
+            WHERE x.no = ANY (fresh);
         END;
     END LOOP;
     IF all_fit THEN

@@ -3,7 +3,8 @@ WITH walked AS (
     SELECT merchant_id, seq, hash, sha256(coalesce(lag(hash) OVER chain, '\x') || convert_to(string_field, 'UTF8')) AS should,
            seq - coalesce(lag(seq) OVER chain, 0) AS step, lead(seq) OVER chain IS NULL AS last
     FROM (SELECT l.*, (SELECT string_agg(octet_length(convert_to(f, 'UTF8')) || ':' || f, '' ORDER BY n)
-                       FROM unnest(ARRAY[l.seq::text, to_char(l.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                       FROM unnest(ARRAY[l.merchant_id::text, l.seq::text,
+                                         to_char(l.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                                          l.actor, l.verb, l.subject, l.detail, coalesce(encode(l.rows_digest, 'hex'), '')])
                             WITH ORDINALITY AS fields (f, n)) AS string_field
           FROM history_link l) AS l
