@@ -8,6 +8,8 @@ from houfu.channels.port import NoticeRejected, Report
 from houfu.kernel import clock, db
 from houfu.merchants.models import ChannelAccount
 
+db.refuse_on("channels_notice_kind")(NoticeRejected)
+
 
 def report(merchant_id: int, channel_account_id: int, *reports: Report) -> None:
     """Leave word for a channel, in the transaction of the step that it must hear of."""

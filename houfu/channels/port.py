@@ -112,7 +112,7 @@ class Line:
     Args:
         no: the line's own number, unique in its statement.
         kind: "settlement", "refund", "transfer", "transfer_fee" or "return".
-        ref: order id, refund number or request number.
+        ref: order id, order id and refund number with a slash between, or request number.
         amount_fen: always positive; the kind says the direction.
         fee_fen: the channel's fee on a settlement, already kept.
     """

@@ -7,6 +7,7 @@ channel_key = "channel.pub"     # the channel's public key
 client_key = "keys/client.key"  # ours; only the worker needs to read it
 """
 
+import threading
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,24 +39,27 @@ def _simulator(folder: Path, entry: dict[str, Any]) -> Channel:
 
 
 ADAPTERS: dict[str, Callable[[Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
-_open: dict[str, tuple[int, Channel]] = {}
+_open: dict[str, tuple[tuple[int, ...], Channel]] = {}
+_opening = threading.Lock()
 
 
 def channel(name: str) -> Channel:
     """Return the adapter of a channel, made anew when channels.toml has changed.
 
     Raises:
-        ChannelNotConfigured: there is no such table, or it names no adapter of ours.
+        ChannelNotConfigured: there is no such table, it names no adapter of ours, or the file cannot be read.
     """
     path = settings.HOME / "channels.toml"
     try:
-        version = path.stat().st_mtime_ns
-        there = _open.get(name)
-        if there is None or there[0] != version:
-            entry = tomllib.loads(path.read_text())[name]
-            _open[name] = version, ADAPTERS[entry["adapter"]](settings.HOME, entry)
-            if there:
-                there[1].close()
-    except (FileNotFoundError, KeyError) as error:
+        said = path.stat()
+        version = said.st_mtime_ns, said.st_ino, said.st_size  # two changes may fall into one tick of the file's clock
+        with _opening:
+            there = _open.get(name)
+            if there is None or there[0] != version:
+                entry = tomllib.loads(path.read_text())[name]
+                _open[name] = version, ADAPTERS[entry["adapter"]](settings.HOME, entry)
+                if there:
+                    there[1].close()
+            return _open[name][1]
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise ChannelNotConfigured(channel=name) from error
-    return _open[name][1]

@@ -32,7 +32,10 @@ def show(as_json: bool) -> None:
 @cli.command()
 @click.argument("instant", type=AT)
 def clock(instant: datetime) -> None:
-    """Set a trial instance's clock. Example: houfu instance clock 2025-11-10T09:30:00"""
+    """Set a trial instance's clock. Example: houfu instance clock 2025-11-10T09:30:00
+
+    Processes that were started before it was ever set go by the machine's clock until they are started again.
+    """
     upkeep.set_clock(instant)
     click.echo(f"It is {instant.isoformat()} here.")
 
@@ -40,6 +43,6 @@ def clock(instant: datetime) -> None:
 @cli.command()
 @click.confirmation_option(prompt="Does nothing else send payouts under this identity?")
 def adopt() -> None:
-    """Let this copy of a database send payouts, as after a restore on a new machine."""
+    """Let this copy of a database send payouts, as after a restore on a new machine. Example: houfu instance adopt"""
     fence.adopt()
     click.echo(json.dumps({"sends": True}))

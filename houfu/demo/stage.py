@@ -114,8 +114,7 @@ class Stage:
         self.clock.set(self.starts_at)
         command = [sys.executable, "-m", "houfu", "--home", str(self.home), "up", "--trial", "--port", "0"]
         log = (self.home / "demo.log").open("wb")
-        environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-        self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=environment)
+        self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=_environment())
         try:
             self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
             token = json.loads(self._command("key", "create", "0", "--name", "demo", "--person", "demo", "--json"))
@@ -212,4 +211,9 @@ class Stage:
 
     def _command(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "houfu", "--home", str(self.home), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment()).stdout
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without the addresses of other databases: a demo touches its own alone."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}

@@ -19,6 +19,7 @@ from houfu.orders.steps import Outcome, Step
 from houfu.people.actor import Actor
 
 BATCH = 1000
+JOINS_MAX = 200  # characters of what joins rows of two tables; an index holds them
 STEPS: dict[str, Callable[..., list[Outcome]]] = {
     "shipped": orders.ship,
     "received": orders.receive,
@@ -145,9 +146,16 @@ def _place(layout: Layout, source: str, fields: dict[str, str]) -> tuple[str | N
     """Return of which order a row is a part, and by what it is joined."""
     assert layout.orders
     if source == layout.main:
-        joins = "\n".join(fields.get(column, "").strip() for _, column in sorted(layout.orders.joins.items()))
+        joins = "\n".join(_joins(fields, column) for _, column in sorted(layout.orders.joins.items()))
         return mapping.order_id(layout.orders.id, fields), joins
-    return None, fields.get(layout.orders.joins.get(source, ""), "").strip()
+    return None, _joins(fields, layout.orders.joins.get(source, ""))
+
+
+def _joins(fields: dict[str, str], column: str) -> str:
+    text = fields.get(column, "").strip()
+    if "\n" in text or len(text) > JOINS_MAX:
+        raise BadLine("id_unusable", text)
+    return text
 
 
 def _make_steps(found: Import, layout: Layout) -> None:
@@ -157,6 +165,22 @@ def _make_steps(found: Import, layout: Layout) -> None:
         _make_batch(found=found, layout=layout, groups=groups, no=no)
         after = groups[-1].part_of
         no += len(groups) * len(RANKS)
+    assert layout.orders
+    _note_unused(found=found, tables=sorted(layout.orders.joins))
+
+
+@db.action
+def _note_unused(*, found: Import, tables: Sequence[str]) -> None:
+    """Remark on rows of joined tables to which no order's own row belongs."""
+    for place, table in enumerate(tables, start=1):
+        db.rows(
+            "INSERT INTO imports_remark SELECT merchant_id, import_id, file, line, 'row_without_parts', joins, true"
+            " FROM imports_row r WHERE merchant_id = %s AND import_id = %s AND part_of IS NULL AND source = %s"
+            " AND NOT EXISTS (SELECT FROM imports_row p"
+            " WHERE p.merchant_id = r.merchant_id AND p.import_id = r.import_id"
+            " AND p.part_of IS NOT NULL AND split_part(p.joins, E'\n', %s) = r.joins)",
+            [found.merchant_id, found.id, table, place],
+        )
 
 
 @db.action

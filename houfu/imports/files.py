@@ -88,7 +88,7 @@ def _table(path: Path) -> Iterator[Row]:
 
 
 def _checked(line: int, position: int, fields: dict[str, str], excess: int) -> Row:
-    text = "".join(fields.values())
+    text = "".join([*fields, *fields.values()])
     if excess:
         return Row(line, position, {}, "column_count", f"{excess:+d}")
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):

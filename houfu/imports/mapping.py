@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from houfu.kernel import clock
 from houfu.kernel.errors import Invalid
 from houfu.kernel.money import FEN_MAX, BadAmount, parse_yuan
 
@@ -18,6 +19,7 @@ SHIPPED = Path(__file__).parent / "mappings"
 # Within a business day orders are decided first, and then go on in the order of their lives.
 RANKS = {"authorised": 0, "shipped": 1, "received": 2, "cancelled": 3, "refunded": 4}
 Kind = Literal["authorised", "shipped", "received", "cancelled", "refunded"]
+CENTURY = clock.shanghai(2000, 1, 1), clock.shanghai(2100, 1, 1)
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _FIELD = re.compile(r"\{([^{}:]+)(?::([0-9]+))?\}")
 
@@ -164,17 +166,32 @@ def order_id(template: str, fields: Mapping[str, str]) -> str:
     return text
 
 
+def buyer_of(template: str, fields: Mapping[str, str]) -> str | None:
+    """Return the buyer's pseudonym, if there is one.
+
+    Raises:
+        BadLine: it has characters that a pseudonym cannot have, or is too long.
+    """
+    text = filled(template, fields)
+    if text and not _ID.fullmatch(text):
+        raise BadLine("buyer_unusable", text)
+    return text or None
+
+
 def instant(layout: Layout, text: str) -> datetime:
     """Read an instant; one without an offset is in the mapping's time zone.
 
     Raises:
-        BadLine: it is none.
+        BadLine: it is none, or lies in a century that no rule of ours speaks of.
     """
     try:
         read_ = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        at = (read_ if read_.tzinfo else read_.replace(tzinfo=ZoneInfo(layout.timezone))).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadLine("time_unreadable", text) from error
-    return (read_ if read_.tzinfo else read_.replace(tzinfo=ZoneInfo(layout.timezone))).astimezone(UTC)
+    if not CENTURY[0] <= at < CENTURY[1]:
+        raise BadLine("time_unreadable", text)
+    return at
 
 
 def amount(layout: Layout, text: str) -> int:
@@ -219,8 +236,8 @@ def steps_of_order(
     for part in parts:
         for column in layout.orders.amount:
             total_fen += amount(layout, filled(f"{{{column}}}", part))
-    if total_fen == 0:
-        raise BadLine("amount_unreadable", "0")
+    if not 0 < total_fen <= FEN_MAX:
+        raise BadLine("amount_unreadable", str(total_fen))
     found: dict[Kind, tuple[datetime, StepRule]] = {}
     for rule in layout.steps:
         if all(fields.get(column, "").strip() in values for column, values in rule.where.items()):
@@ -232,7 +249,7 @@ def steps_of_order(
     steps: list[Said] = []
     remarks: list[str] = []
     latest = found["authorised"][0]
-    buyer = filled(layout.orders.buyer, fields) or None
+    buyer = buyer_of(layout.orders.buyer, fields)
     id_, store = order_id(layout.orders.id, fields), filled(layout.orders.store, fields)
     for kind in ("authorised", "shipped", "received", "cancelled", "refunded"):
         if kind not in found:
@@ -271,7 +288,7 @@ def step_of_event(layout: Layout, fields: Mapping[str, str]) -> Said:
         instant(layout, filled(rule.at, fields)),
         filled(rule.store, fields),
         fen,
-        filled(rule.buyer, fields) or None,
+        buyer_of(rule.buyer, fields),
         filled(rule.ref, fields),
         evidence,
     )

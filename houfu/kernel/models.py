@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from houfu.kernel import arrays as arrays  # the driver must know of them before the first connection
+
 
 class Instance(models.Model):
     """The one row that says whose database this is."""

@@ -170,7 +170,7 @@ def cancel(merchant_id: int, payout_id: UUID, operator_: str, as_json: bool) -> 
 @payout.command()
 @click.argument("merchant_id", type=int)
 @click.argument("store_id", type=int)
-@click.option("--to", "beneficiary_id", type=int, required=True)
+@click.option("--to", "beneficiary_id", type=int, required=True, help="The beneficiary.")
 @click.option("--purpose", default="goods_settlement", show_default=True)
 @operator_option
 def stand(merchant_id: int, store_id: int, beneficiary_id: int, purpose: str, operator_: str) -> None:

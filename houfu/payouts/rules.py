@@ -133,17 +133,20 @@ def waivable(amount_fen: int, waiver: Waiver | None) -> bool:
     return waiver is not None and amount_fen >= waiver.minimum_fen
 
 
-def request_no(merchant_id: int, store_id: int, beneficiary_id: int, parts: Iterable[tuple[str, int, int]]) -> str:
+def request_no(
+    merchant_id: int, store_id: int, beneficiary_id: int, parts: Iterable[tuple[str, int, int]], before: int = 0
+) -> str:
     """Return the number under which a channel knows a payout: made of what is paid to whom, so that the same money
     cannot go out under two numbers (I-08).
 
     Args:
         parts: order id, amount and generation of each lot paid out.
+        before: how many payouts of the very same content went before: a large lot may be paid out in equal parts.
     """
     content = "\n".join(
         [
             "houfu-payout-v1",
-            f"{merchant_id}|{store_id}|{beneficiary_id}",
+            f"{merchant_id}|{store_id}|{beneficiary_id}|{before}",
             *("|".join(map(str, part)) for part in sorted(parts)),
         ]
     )

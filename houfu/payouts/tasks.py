@@ -75,8 +75,9 @@ def _attend(payout: Payout, worker: str) -> Answer | None:
     todo = errand(payout)
     channel = registry.channel(todo.channel)
     if payout.state == "scheduled":
-        if not _payee_takes(by, payout, todo, channel):
-            return None
+        account = _payee_state(by, payout, todo, channel)
+        if account is not PayeeState.NORMAL:
+            return Answer(Verdict.UNKNOWN) if account is PayeeState.UNKNOWN else None
         crash.point("send.before_begin")
         if not actions.begin(by=by, merchant_id=payout.merchant_id, id=payout.id, worker=worker):
             return None
@@ -125,13 +126,13 @@ def _record(by: Actor, todo: Errand, channel: Channel, answer: Answer) -> str:
     )
 
 
-def _payee_takes(by: Actor, payout: Payout, todo: Errand, channel: Channel) -> bool:
-    """Ask the channel whether the account can receive money, right before sending (P6)."""
+def _payee_state(by: Actor, payout: Payout, todo: Errand, channel: Channel) -> PayeeState:
+    """Ask the channel right before sending whether the account can receive money, and act on what it says (P6)."""
     state = channel.payee_state(todo.transfer.principal, todo.transfer.payee)
     if state is PayeeState.UNKNOWN:
         actions.postpone(merchant_id=payout.merchant_id, id=payout.id)
-        return False
+        return state
     actions.note_channel_state(by=by, merchant_id=payout.merchant_id, id=payout.beneficiary_id, state=state)
     if state is not PayeeState.NORMAL:
         actions.turn_down(by=by, merchant_id=payout.merchant_id, id=payout.id, code=f"beneficiary_{state.value}")
-    return state is PayeeState.NORMAL
+    return state

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from itertools import islice
+from itertools import groupby, islice
 from typing import NamedTuple
 
 from houfu.channels import port, registry
@@ -17,6 +17,7 @@ from houfu.payouts import actions as payouts
 from houfu.payouts import queries as payout_queries
 from houfu.payouts.states import FINAL
 from houfu.people.actor import Actor
+from houfu.reconciliation import queries
 
 BATCH = 2000
 
@@ -50,20 +51,22 @@ def take_in(*, by: Actor, account: ChannelAccount, day: date) -> int:
     return changed
 
 
+def look_again(*, by: Actor, account: ChannelAccount) -> int:
+    """Judge the breaks of an account anew, and return how many are none now: what was missing may have come."""
+    healed = 0
+    for day, lines in groupby(queries.open_breaks(account), key=lambda line: line.day):
+        again = [port.Line(x.no, x.kind, x.ref, x.amount_fen, x.fee_fen, x.at) for x in lines]
+        found = book(by=by, account=account, day=day, lines=again)
+        healed += sum(finding.outcome != "break" for finding in found.values())
+    return healed
+
+
 @db.action
 def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> dict[str, Finding]:
     """Judge those lines of a statement that are new or were breaks, and keep and return what was found, by number."""
-    known = db.rows(
-        "SELECT no FROM reconciliation_line WHERE merchant_id = %s AND channel_account_id = %s AND day = %s"
-        " AND no = ANY (%s) AND outcome <> 'break'",
-        [account.merchant_id, account.id, day, [line.no for line in lines]],
-    )
-    settled = {row.no for row in known}
-    open_lines = [line for line in lines if line.no not in settled]
-    found = dict(_settlements(by, account, [line for line in open_lines if line.kind == "settlement"]))
-    for line in open_lines:
-        if line.kind != "settlement":
-            found[line.no] = _refund(account, line) if line.kind == "refund" else _payout(by, account, line)
+    agreed = queries.numbers_agreed(account, day, [line.no for line in lines])
+    open_lines = [line for line in lines if line.no not in agreed]
+    found = _judge(by, account, open_lines)
     db.rows(
         "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[],"
         " %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
@@ -87,20 +90,45 @@ def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.
     return found
 
 
+def _judge(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> dict[str, Finding]:
+    """Judge lines; of those that say the same thing one agrees, and every other is a break (I-13)."""
+    taken = queries.said_already(account, [line.ref for line in lines])
+    fresh = [line for line in lines if (line.kind, line.ref) not in taken]
+    settlements = dict(_settlements(by, account, [line for line in fresh if line.kind == "settlement"]))
+    found = {}
+    for line in lines:
+        if (line.kind, line.ref) in taken:
+            found[line.no] = Finding("break", "line_repeated")
+            continue
+        if line.kind == "settlement":
+            found[line.no] = settlements[line.no]
+        else:
+            found[line.no] = _refund(account, line) if line.kind == "refund" else _payout(by, account, line)
+        if found[line.no].outcome != "break":
+            taken.add((line.kind, line.ref))
+    return found
+
+
 def _settlements(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> Iterable[tuple[str, Finding]]:
     steps = [Step(line.ref, line.at, amount_fen=line.amount_fen, fee_fen=line.fee_fen) for line in lines]
     if not steps:
         return
     outcomes = orders.settle(by=by, merchant_id=account.merchant_id, steps=steps, settled_by="statement")
+    same = [line.ref for line, outcome in zip(lines, outcomes, strict=True) if outcome.outcome == "same"]
+    booked = Event.objects.filter(merchant_id=account.merchant_id, verb="settled", order_id__in=same)
+    fees = dict(booked.values_list("order_id", "fee_fen"))
     for line, outcome in zip(lines, outcomes, strict=True):
         if outcome.outcome == "refused":
             yield line.no, Finding("break", outcome.code)
+        elif fees.get(line.ref, line.fee_fen) != line.fee_fen:
+            yield line.no, Finding("break", "settlement_fee_differs")
         else:
             yield line.no, BOOKED if outcome.outcome == "done" else AGREES
 
 
 def _refund(account: ChannelAccount, line: port.Line) -> Finding:
-    event = Event.objects.filter(merchant_id=account.merchant_id, verb="refunded", ref=line.ref).first()
+    order_id, _, ref = line.ref.partition("/")
+    event = Event.objects.filter(merchant_id=account.merchant_id, order_id=order_id, verb="refunded", ref=ref).first()
     if event is None:
         return Finding("break", "refund_unknown")
     return AGREES if event.fen == line.amount_fen else Finding("break", "refund_amount_differs")

@@ -1,5 +1,6 @@
 """Reading statements and breaks."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from houfu.kernel import clock, db
@@ -28,6 +29,24 @@ def days_to_fetch(account: ChannelAccount) -> list[date]:
     last = known.order_by("-day").values_list("day", flat=True).first()
     first = last + timedelta(days=1) if last else clock.business_day(account.created_at)
     return [first + timedelta(days=n) for n in range((yesterday - first).days + 1)]
+
+
+def numbers_agreed(account: ChannelAccount, day: date, numbers: Sequence[str]) -> set[str]:
+    """Return those of the numbers given whose lines of a day the books agree with."""
+    known = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, day=day)
+    return set(known.filter(no__in=numbers).exclude(outcome="break").values_list("no", flat=True))
+
+
+def said_already(account: ChannelAccount, refs: Sequence[str]) -> set[tuple[str, str]]:
+    """Return kind and reference of what lines with which the books agree have said, of the references given."""
+    agreed = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, ref__in=refs)
+    return set(agreed.exclude(outcome="break").values_list("kind", "ref"))
+
+
+def open_breaks(account: ChannelAccount) -> list[Line]:
+    """Return the breaks of an account, oldest first."""
+    found = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, outcome="break")
+    return list(found.order_by("day", "at", "no"))
 
 
 def breaks(by: Actor, merchant_id: int, *, after: tuple[date, int, str] | None = None, limit: int = 100) -> list[Line]:

@@ -107,7 +107,8 @@ class House:
                     log.warning("%s does not end; killing it", child.name)
                     child.process.kill()
                     child.process.wait()
-        (self.home / NOTE).unlink(missing_ok=True)
+        if self.children:  # else the note is another's, whose folder we were refused
+            (self.home / NOTE).unlink(missing_ok=True)
         if self.server:
             self.server.stop()
 

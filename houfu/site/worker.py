@@ -92,11 +92,12 @@ def _follow(notice: Notice) -> int:
 
 
 def take_statements() -> int:
-    """Take in the statements of the days that are over."""
+    """Take in the statements of the days that are over, and with them look at breaks again."""
 
     def take(account: ChannelAccount) -> int:
         days = reconciliation_queries.days_to_fetch(account)
-        return sum(reconciliation.take_in(by=BY, account=account, day=day) for day in days)
+        changed = sum(reconciliation.take_in(by=BY, account=account, day=day) for day in days)
+        return changed + reconciliation.look_again(by=BY, account=account)
 
     return _each(reconciliation_queries.accounts_behind(), take)
 

@@ -83,14 +83,14 @@ class Simulated:
 
 
 @contextmanager
-def running_simulator(home: Path) -> Iterator[Simulated]:
-    """Run a simulated channel while the block runs."""
+def running_simulator(home: Path, *options: str) -> Iterator[Simulated]:
+    """Run a simulated channel, with further options of its server, while the block runs."""
     hands = FileClock(home / "clock.json")
     hands.path.write_text(json.dumps({"now": "2025-11-10T02:00:00+00:00"}))
     signing.make_keys(home / "client.key", home / "clients" / "houfu.pub")
     command = [
         sys.executable, "-m", "houfu.channels.simulator.server", "--home", str(home), "--clients",
-        str(home / "clients"), "--clock", str(hands.path), "--by-hand",
+        str(home / "clients"), "--clock", str(hands.path), "--by-hand", *options,
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout

@@ -130,13 +130,18 @@ def db(clock: clocks.SteppedClock) -> None:
 
 
 @contextmanager
-def own_database() -> Iterator[str]:
-    """Have a database as it is after the migrations while the block runs, and return its address."""
-    from django.db import connection
+def own_database(template: str = TEMPLATE) -> Iterator[str]:
+    """Have a copy of a database that nobody else uses while the block runs, and return its address.
+
+    Args:
+        template: its name; what is copied unless told otherwise is a database as it is after the migrations.
+    """
+    from django.db import connection, connections
 
     before = connection.settings_dict["NAME"]
     name = f"houfu_{uuid4().hex[:12]}"
-    _create(name, TEMPLATE)
+    connections.close_all()
+    _create(name, template)
     _point_at(name)
     try:
         yield _url(name)
@@ -153,6 +158,25 @@ def fresh_db(clock: clocks.SteppedClock) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def platform() -> Iterator[str]:
+    """A database for the tests of one file, in which `houfu verify` must find nothing wrong in the end."""
+    from houfu.verify import queries
+
+    with own_database() as url:
+        yield url
+        assert queries.run().findings == []
+
+
+@pytest.fixture
+def proven_db(fresh_db: str) -> Iterator[str]:
+    """A database of the test's own, in which `houfu verify` must find nothing wrong at the test's end."""
+    yield fresh_db
+    from houfu.verify import queries
+
+    assert queries.run().findings == []
+
+
 @pytest.fixture(scope="session")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     """A simulated channel in a process of its own, for all tests of this process."""
@@ -161,7 +185,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
 
 
 @pytest.fixture
-def channel(simulator: Simulated) -> Iterator[Simulated]:
+def channel(simulator: Simulated, clock: clocks.SteppedClock) -> Iterator[Simulated]:
     """The simulated channel, well-behaved until told otherwise; its clock and ours are one, at Monday ten."""
     simulator.hands.set(MONDAY_TEN)
     simulator.reset()

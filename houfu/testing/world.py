@@ -58,10 +58,14 @@ class Shop:
     def place(self, *amounts_fen: int, store: int | None = None, ids: Sequence[str] = ()) -> list[Decision]:
         """Ask for orders of these amounts, one after another, in one batch."""
         names = list(ids) or [f"D{next(_numbers):08d}" for _ in amounts_fen]
-        self.placed = names
+        return self.place_in([(store or self.store, fen) for fen in amounts_fen], names)
+
+    def place_in(self, wanted: Sequence[tuple[int, int]], ids: Sequence[str]) -> list[Decision]:
+        """Ask for orders of (store, amount), one after another, in one batch."""
+        self.placed = list(ids)
         batch = [
-            orders.NewOrder(self.merchant_id, name, store or self.store, fen, clock.now())
-            for name, fen in zip(names, amounts_fen, strict=True)
+            orders.NewOrder(self.merchant_id, id, store_id, fen, clock.now())
+            for id, (store_id, fen) in zip(ids, wanted, strict=True)
         ]
         return orders.authorise(by=self.owner, orders=batch)
 
@@ -144,7 +148,7 @@ def open_shop(*, stores: int = 1, own_limit_fen: int = 10_000_000, maturity_days
     """Open a merchant with stores, each with an own limit."""
     merchant = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=new_uscc())
     merchants.verify(by=OPERATOR, merchant_id=merchant.merchant_id, document="营业执照")
-    principal = f"2088{merchant.merchant_id:012d}"
+    principal = f"2088{_dice.randrange(10**12):012d}"  # the channel outlives databases, in which merchants begin at 1
     account = merchants.open_channel_account(
         by=OPERATOR,
         merchant_id=merchant.merchant_id,

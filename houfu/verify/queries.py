@@ -39,11 +39,19 @@ class Report:
 def run(only: str = "") -> Report:
     """Run every check, or those whose name begins with `only`, over one snapshot of the whole database."""
     started = time.monotonic()
-    files = sorted(path for path in CHECKS.glob("*.sql") if path.name.startswith(only))
     with transaction.atomic(using="auditor"), connections["auditor"].cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        findings = [finding for path in files if (finding := _check(cursor, path))]
-    return Report(len(files), findings, round(time.monotonic() - started, 3))
+        found = findings(cursor, only)
+    return Report(len(_files(only)), found, round(time.monotonic() - started, 3))
+
+
+def findings(cursor: Any, only: str = "") -> list[Finding]:
+    """Return what the checks find in all that a cursor can see."""
+    return [finding for path in _files(only) if (finding := _check(cursor, path))]
+
+
+def _files(only: str) -> list[Path]:
+    return sorted(path for path in CHECKS.glob("*.sql") if path.name.startswith(only))
 
 
 def _check(cursor: Any, path: Path) -> Finding | None:

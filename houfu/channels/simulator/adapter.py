@@ -1,5 +1,7 @@
 """Our side of the simulated channel: everything that is not clear, signed and matching becomes UNKNOWN (I-09, I-12)."""
 
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -33,6 +35,7 @@ STATUS = {
     "denied": Verdict.DENIED,
     "returned": Verdict.RETURNED,
 }
+COLUMNS = ["no", "kind", "ref", "amount_fen", "fee_fen", "at"]
 SKEW = timedelta(minutes=10)
 
 
@@ -134,10 +137,8 @@ class SimulatorChannel:
                 raise ChannelDown(status=status)
             if said["status"] != "settled":
                 return None
-            return Settlement(
-                order_id, int(said["gross_fen"]), int(said["fee_fen"]), datetime.fromisoformat(said["at"])
-            )
-        except (_Unbelievable, KeyError, ValueError) as error:
+            return Settlement(order_id, int(said["gross_fen"]), int(said["fee_fen"]), _instant(said["at"]))
+        except (_Unbelievable, KeyError, ValueError, TypeError) as error:
             raise ChannelDown(said=str(error)) from error
 
     def statement(self, principal: str, day: date) -> Statement:
@@ -147,13 +148,16 @@ class SimulatorChannel:
             raise ChannelDown(status=status)
         lines: dict[str, Line] = {}
         try:
-            head, _, *rows = content.decode().splitlines()
-            for row in rows:
-                no, kind, ref, amount_fen, fee_fen, at = row.split(",")
-                line = Line(no, kind, ref, int(amount_fen), int(fee_fen), datetime.fromisoformat(at))
+            text = io.StringIO(content.decode(), newline="")
+            head = text.readline()
+            rows = csv.reader(text, strict=True)
+            if not head.startswith(("#final,", "#open,")) or next(rows, None) != COLUMNS:
+                raise ChannelDown(said="no statement")
+            for no, kind, ref, amount_fen, fee_fen, at in rows:
+                line = Line(no, kind, ref, int(amount_fen), int(fee_fen), _instant(at))
                 if lines.setdefault(no, line) != line:
                     raise ChannelDown(said=f"line {no} stands for two")
-        except ValueError as error:
+        except (ValueError, csv.Error) as error:
             raise ChannelDown(said=str(error)) from error
         return Statement(principal, day, head.startswith("#final"), [x for x in lines.values() if x.kind != "top_up"])
 
@@ -166,7 +170,7 @@ class SimulatorChannel:
         if not signing.holds(signing.public_key(self._channel_key), text, given.get(signing.SIGNATURE, "")):
             raise NoticeRejected(why="signature")
         try:
-            if abs(datetime.fromisoformat(timestamp) - clock.now()) > SKEW:
+            if abs(_instant(timestamp) - clock.now()) > SKEW:
                 raise NoticeRejected(why="stamp")
             said = json.loads(body)
             return Notice(notice_id, principal, str(said["kind"]), str(said["ref"]))
@@ -196,7 +200,7 @@ class SimulatorChannel:
         if not signing.holds(signing.public_key(self._channel_key), expected, answered.get(signing.SIGNATURE, "")):
             raise _Unbelievable(f"http_{status}" if status >= 429 else "signature")
         try:
-            fresh = abs(datetime.fromisoformat(stamp) - clock.now()) <= SKEW
+            fresh = abs(_instant(stamp) - clock.now()) <= SKEW
         except ValueError:
             fresh = False
         if not fresh:
@@ -244,7 +248,19 @@ def _judged(transfer: Transfer, said: dict[str, Any]) -> Answer:
     if said.get("status") not in STATUS:
         raise _Unbelievable("status")
     try:
-        at = datetime.fromisoformat(str(said.get("at")))
+        at = _instant(said.get("at"))
     except ValueError as error:
         raise _Unbelievable("unreadable") from error
     return Answer(STATUS[said["status"]], str(said.get("code", "")), str(said.get("channel_no", "")), at)
+
+
+def _instant(said: object) -> datetime:
+    """Read an instant; one without an offset could be anybody's.
+
+    Raises:
+        ValueError: it is none.
+    """
+    at = datetime.fromisoformat(str(said))
+    if at.tzinfo is None:
+        raise ValueError("an instant without an offset")
+    return at

@@ -213,11 +213,12 @@ def give_up(*, by: Actor, payout: Payout, verb: str, code: str, sent: bool) -> N
     parts = [
         orders.Part(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(payout.merchant_id, payout.id)
     ]
+    orders.free(merchant_id=payout.merchant_id, parts=parts, sent=sent)
     lines = [books.release(payout.store_id, payout.amount_fen)]
     if sent:
         lines = [*books.unsend(payout.channel_account_id, payout.net_fen, payout.fee_fen), *lines]
     ledger.post(payout.merchant_id, ids.new(), f"payouts.{verb}", now, lines)
-    orders.free(by=by, merchant_id=payout.merchant_id, store_id=payout.store_id, parts=parts, at=now, sent=sent)
+    orders.offset_deficits(by=by, merchant_id=payout.merchant_id, store_ids=[payout.store_id], at=now)
     return_waiver(payout)
     history.record(
         f"payout.{'cancelled' if verb == 'cancel' else 'failed'}",

@@ -1,6 +1,7 @@
 """Sending: one attempt, one number, and what every answer allows to conclude (I-08, I-09, I-10, I-12)."""
 
 from datetime import datetime, timedelta
+from itertools import count
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,7 @@ VERB = {
     Verdict.RETURNED: "give_back",
 }
 SENT = {"submitting", "submitted", "unknown"}
+db.retry_on("payouts_request_no_once")  # two payouts of equal content at once: the next try counts the other
 
 
 class Errand(NamedTuple):
@@ -56,8 +58,11 @@ def errand(payout: Payout) -> Errand:
 
 
 def _request_no(payout: Payout) -> str:
-    parts = [(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(payout.merchant_id, payout.id)]
-    return rules.request_no(payout.merchant_id, payout.store_id, payout.beneficiary_id, parts)
+    """Return the first number of a payout's content that no other payout has: equal parts of a lot look the same."""
+    merchant_id = payout.merchant_id
+    parts = [(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(merchant_id, payout.id)]
+    numbers = (rules.request_no(merchant_id, payout.store_id, payout.beneficiary_id, parts, n) for n in count())
+    return next(no for no in numbers if not Attempt.objects.filter(merchant_id=merchant_id, request_no=no).exists())
 
 
 @db.action
@@ -161,13 +166,6 @@ def record(*, by: Actor, merchant_id: int, id: UUID, answer: Answer, dedupe: Ded
 
 def _pay(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None:
     states.move("pay", Payout, _key(payout), code="", final_at=now, next_action_at=None)
-    ledger.post(
-        payout.merchant_id,
-        ids.new(),
-        "payouts.pay",
-        now,
-        books.pay(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen),
-    )
     order_ids = [part.order_id for part in queries.allocations(payout.merchant_id, payout.id)]
     open_elsewhere = queries.open_elsewhere(payout.merchant_id, payout.id, order_ids)
     orders.close(
@@ -175,6 +173,13 @@ def _pay(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None:
         merchant_id=payout.merchant_id,
         at=now,
         order_ids=[order_id for order_id in order_ids if order_id not in open_elsewhere],
+    )
+    ledger.post(
+        payout.merchant_id,
+        ids.new(),
+        "payouts.pay",
+        now,
+        books.pay(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen),
     )
     history.record(
         "payout.paid",
@@ -192,6 +197,7 @@ def _give_back(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None
         orders.Part(a.order_id, a.amount_fen, a.generation) for a in queries.allocations(payout.merchant_id, payout.id)
     ]
     orders.reopen(by=by, merchant_id=payout.merchant_id, order_ids=[part.order_id for part in parts], at=now)
+    orders.free(merchant_id=payout.merchant_id, parts=parts, sent=True)
     ledger.post(
         payout.merchant_id,
         ids.new(),
@@ -199,7 +205,7 @@ def _give_back(by: Actor, payout: Payout, now: datetime, answer: Answer) -> None
         now,
         books.give_back(payout.store_id, payout.channel_account_id, payout.net_fen, payout.fee_fen),
     )
-    orders.free(by=by, merchant_id=payout.merchant_id, store_id=payout.store_id, parts=parts, at=now, sent=True)
+    orders.offset_deficits(by=by, merchant_id=payout.merchant_id, store_ids=[payout.store_id], at=now)
     requests.return_waiver(payout)
     beneficiaries.suspend(by=by, merchant_id=payout.merchant_id, id=payout.beneficiary_id)
     history.record(

@@ -1,7 +1,9 @@
 """The channel's doors: signed ones for its clients, unsigned ones on the same port for those who direct it."""
 
 import asyncio
+import csv
 import hashlib
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,7 +26,7 @@ from houfu.channels.simulator.server.store import SHANGHAI, Store
 
 Handler = Callable[["Channel", Request, str, bytes], Awaitable[tuple[int, Any, str]]]
 
-
+COLUMNS = ("no", "kind", "ref", "amount_fen", "fee_fen", "at")
 WRONG: dict[str, dict[str, Any]] = {
     "wrong_amount": {"amount_fen": 1},
     "wrong_payee": {"payee_account": "somebody else"},
@@ -281,11 +283,14 @@ async def get_statement(channel: Channel, request: Request, principal: str, body
     final = channel.now().astimezone(SHANGHAI).date() > day
     opening = channel.store.opening(principal, day)
     closing = opening + sum(line["delta_fen"] for line in lines)
-    rows = [f"{x['no']},{x['kind']},{x['ref']},{x['amount_fen']},{x['fee_fen']},{x['at']}" for x in lines]
-    if channel.store.script["duplicate_lines"]:
-        rows = [row for row in rows for _ in range(2)]
-    head = [f"#{'final' if final else 'open'},{opening},{closing}", "no,kind,ref,amount_fen,fee_fen,at"]
-    return 200, "\n".join([*head, *rows, ""]).encode(), ""
+    text = io.StringIO()
+    text.write(f"#{'final' if final else 'open'},{opening},{closing}\n")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for line in lines:
+        for _ in range(2 if channel.store.script["duplicate_lines"] else 1):
+            rows.writerow([line[name] for name in COLUMNS])
+    return 200, text.getvalue().encode(), ""
 
 
 async def control(request: Request) -> Response:

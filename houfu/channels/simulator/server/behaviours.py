@@ -71,7 +71,7 @@ def read(said: str | dict[str, Any]) -> Behaviour:
 
 
 def by_seed(seed: int, count: int) -> Behaviour:
-    """Choose the behaviour of the `count`-th transfer: the same seed chooses the same ones."""
+    """Choose the behaviour at the `count`-th call for a transfer: the same seed chooses the same ones."""
     dice = random.Random(f"{seed}/{count}")  # noqa: S311  a simulation
     return Behaviour(
         dice.choice(sorted(DONE)),

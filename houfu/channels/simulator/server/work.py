@@ -145,7 +145,8 @@ def report(store: Store, principal: str, said: dict[str, Any], now: datetime) ->
         return True
     settlement = store.one("SELECT * FROM settlement WHERE principal = ? AND order_id = ?", principal, said["order_id"])
     if settlement and settlement["settled_at"]:
-        store.book(principal, "refund", said["ref"], said["amount_fen"], 0, -said["amount_fen"], now)
+        number = f"{said['order_id']}/{said['ref']}"
+        store.book(principal, "refund", number, said["amount_fen"], 0, -said["amount_fen"], now)
     elif settlement:
         store.db.execute(
             "UPDATE settlement SET gross_fen = gross_fen - ? WHERE principal = ? AND order_id = ?",
@@ -160,7 +161,6 @@ def choose(store: Store, seed: int) -> Behaviour:
         return behaviours.read(said)
     script = store.script
     if script["random"]:
-        count = store.one("SELECT count(*) AS n FROM transfer")
-        assert count
-        return behaviours.by_seed(seed, count["n"])
+        calls = store.one("SELECT times FROM call WHERE endpoint = 'post_transfer'")
+        return behaviours.by_seed(seed, calls["times"] if calls else 0)
     return behaviours.read(script["default"])

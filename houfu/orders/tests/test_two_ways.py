@@ -1,0 +1,77 @@
+"""A batch that fits is decided set-based, any other one order after another under locks: the answers are the same."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from houfu.kernel import db
+from houfu.limits import actions as limits
+from houfu.testing.threads import in_threads
+from houfu.testing.world import open_shop, pool
+
+pytestmark = pytest.mark.usefixtures("platform", "clock")
+QUOTA = ("q:own:free", "q:own:held", "q:pool:held", "q:temp:free", "q:temp:held", "q:tolerance:held")
+NUMBERS = itertools.count()
+TOO_MUCH = 10**12  # fits nowhere, so that its whole batch is decided under locks
+
+
+def open_twin(own_fen, grant_fen, share, loan_fen):
+    shop = open_shop(stores=3, own_limit_fen=own_fen)
+    pool(shop, share=share, grant_fen=grant_fen)
+    if loan_fen:
+        limits.lend(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=loan_fen)
+    return shop
+
+
+def legs(shop, batch, *more):
+    """Decide orders of (place of the store, amount) and return what each stands on."""
+    rows = [(shop.stores[place], fen) for place, fen in batch] + [(shop.store, fen) for fen in more]
+    names = [f"T{next(NUMBERS)}" for _ in rows]
+    found = shop.place_in(rows, names)
+    return [(d.own_fen, d.pool_fen, d.temp_fen, d.tolerance_fen) for d in found][: len(batch)]
+
+
+ORDERS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 40_000)), min_size=1, max_size=12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    own=st.integers(1, 60_000), grant=st.integers(0, 200_000), share=st.integers(1, 9),
+    loan=st.sampled_from((0, 5_000, 100_000)), batches=st.lists(ORDERS, min_size=1, max_size=3),
+)  # fmt: skip
+def test_both_ways_give_the_same_answers(own, grant, share, loan, batches):
+    one, other = open_twin(own, grant, share, loan), open_twin(own, grant, share, loan)
+    for batch in batches:
+        assert legs(one, batch) == legs(other, batch, TOO_MUCH)
+        assert [one.fen(kind, s) for kind in QUOTA for s in one.stores] == [
+            other.fen(kind, s) for kind in QUOTA for s in other.stores
+        ]
+
+
+def test_a_plan_that_fits_is_found_without_locks_and_one_that_does_not_is_none():
+    shop = open_twin(10_000, 50_000, 2, 0)
+
+    def planned(*amounts):
+        count = len(amounts)
+        columns = ([shop.merchant_id] * count, [shop.store] * count, list(amounts))
+        return db.rows(
+            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], array_fill(now(), ARRAY[%s]))",
+            [*columns, count],
+        )
+
+    (plan,) = planned(6_000, 6_000)
+    assert (plan.own_fen, plan.pool_fen, plan.temp_fen) == ([6_000, 4_000], [0, 2_000], [0, 0])
+    assert len(planned(30_000)) == 1
+    assert planned(30_001) == []
+
+
+def test_two_batches_at_once_that_fit_alone_but_not_together_take_no_more_than_there_is():
+    shop = open_twin(1_000, 9_000, 9, 0)
+    batches = [[f"C{shop.merchant_id}-{b}-{n}" for n in range(10)] for b in range(6)]
+    outcomes = in_threads(lambda names: shop.place_in([(shop.store, 250)] * 10, names), batches)
+    taken = sum(decision.state == "authorised" for outcome in outcomes for decision in outcome)
+    assert taken * 250 == 10_000  # the band above needs a note that nobody wrote
+    assert shop.fen("q:own:free") == 0
+    assert shop.fen("q:pool:held") == 9_000

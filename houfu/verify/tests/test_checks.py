@@ -1,0 +1,299 @@
+"""Every check of `houfu verify` finds the one thing that it is for, and nothing in a world that is whole."""
+
+import json
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+from django.db import connection
+
+from houfu.kernel import clock
+from houfu.kernel.clock import shanghai, standing_at
+from houfu.limits import actions as limits
+from houfu.orders import actions as orders
+from houfu.payouts import actions as payouts
+from houfu.payouts import tasks
+from houfu.site import worker
+from houfu.testing.plugin import MONDAY_TEN, own_database
+from houfu.testing.world import WORKER, open_shop, pool
+from houfu.verify import queries
+
+BANK = "INSERT INTO ledger_account (merchant_id, kind, owner, unit, grows_by, below_zero, balance_fen) VALUES "
+
+# The check, what else cannot but notice, and the statements that break it.
+CASES = [
+    (
+        "i01_entries_of_one_unit", (),
+        "UPDATE ledger_entry SET unit = 'CNY.Q' WHERE unit = 'CNY'"
+        " AND transfer_id NOT IN (SELECT transfer_id FROM ledger_entry WHERE unit = 'CNY.Q')",
+    ),
+    ("i01_entries_of_one_unit", (), "DELETE FROM ledger_transfer"),
+    (
+        "i01_entries_of_one_unit", ("i27_balances_follow_entries",),
+        "ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_amount;"
+        " UPDATE ledger_entry SET amount_fen = 0 WHERE no = 1",
+    ),
+    (
+        "i02_units_add_up", ("i27_balances_follow_entries",),
+        BANK + "(1, 'cash:bank', 1, 'CNY', 'debit', false, 5)",
+    ),
+    (
+        "i03_legs_follow_events", ("i15_steps_are_sealed",),
+        "UPDATE orders_event SET own_fen = own_fen + 1 WHERE verb = 'cancelled'",
+    ),
+    ("i03_loans_lend_what_they_say", (), "UPDATE limits_loan SET amount_fen = amount_fen + 1 WHERE state = 'open'"),
+    ("i03_pools_hold_their_limit", (), "UPDATE limits_pool SET limit_fen = limit_fen + 1"),
+    (
+        "i03_sources_held_by_orders", ("i03_legs_follow_events",),
+        "UPDATE orders_order SET open_own_fen = open_own_fen + 1 WHERE state = 'authorised' AND pool_fen = 0",
+    ),
+    (
+        "i05_no_account_below_zero", (),
+        "ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_floor; "
+        + BANK + "(1, 'cash:bank', 1, 'CNY', 'debit', false, -5), (1, 'cash:bank', 2, 'CNY', 'debit', false, 5);"
+        " INSERT INTO ledger_transfer"
+        " SELECT merchant_id, '00000000-0000-0000-0000-000000000000', unit, verb, at, digest"
+        " FROM ledger_transfer WHERE merchant_id = 1 AND unit = 'CNY' LIMIT 1;"
+        " INSERT INTO ledger_entry SELECT 1, '00000000-0000-0000-0000-000000000000', 'CNY', 1, max(id), min(id), 5"
+        " FROM ledger_account WHERE kind = 'cash:bank'",
+    ),
+    (
+        "i06_lots_give_no_more_than_they_have", (),
+        "UPDATE payouts_allocation a SET order_id = (SELECT max(l.id) FROM orders_lot l"
+        " WHERE l.merchant_id = a.merchant_id AND l.id <> a.order_id) WHERE (merchant_id, payout_id) ="
+        " (SELECT merchant_id, id FROM payouts_payout WHERE state = 'paid' ORDER BY amount_fen LIMIT 1)",
+    ),
+    ("i06_lots_stand_on_evidence", (), "UPDATE orders_evidence SET counted = false WHERE kind = 'platform'"),
+    ("i06_lots_stand_on_evidence", (), "DELETE FROM orders_evidence WHERE kind = 'manual' AND person = 'zhao'"),
+    ("i06_lots_stand_on_evidence", (), "UPDATE orders_evidence SET kind = 'carrier' WHERE kind = 'platform'"),
+    (
+        "i06_paid_lots_were_settled", (),
+        "UPDATE orders_lot SET matured_at = settled_at - interval '1 second' WHERE allocated_fen > 0",
+    ),
+    (
+        "i06_paid_lots_were_settled", (),
+        "ALTER TABLE orders_lot DROP CONSTRAINT orders_lot_low_trust_needs_statement;"
+        " UPDATE orders_evidence e SET kind = 'manual' FROM orders_lot l WHERE l.allocated_fen > 0"
+        " AND (e.merchant_id, e.order_id) = (l.merchant_id, l.id);"
+        " INSERT INTO orders_evidence SELECT e.merchant_id, order_id, kind, ref, 'another', at, counts_at, counted,"
+        " recorded_at FROM orders_evidence e JOIN orders_lot l ON (e.merchant_id, e.order_id) = (l.merchant_id, l.id)"
+        " WHERE l.allocated_fen > 0;"
+        " UPDATE orders_lot SET trust = 'low', settled_by = 'query' WHERE allocated_fen > 0",
+    ),
+    (
+        "i06_payouts_are_their_lots", (),
+        "UPDATE payouts_payout SET amount_fen = amount_fen + 1 WHERE state = 'failed'",
+    ),
+    (
+        "i07_books_are_lots_and_payouts", (),
+        "UPDATE orders_lot SET refunded_fen = refunded_fen + 1 WHERE settled_at IS NULL AND disputed_fen = 0",
+    ),
+    (
+        "i07_books_are_lots_and_payouts", (),
+        "UPDATE payouts_payout SET fee_fen = fee_fen + 1 WHERE state = 'paid' AND NOT waived",
+    ),
+    ("i08_one_attempt_each", (), "DELETE FROM payouts_attempt"),
+    (
+        "i08_one_attempt_each", (),
+        "INSERT INTO payouts_attempt SELECT merchant_id, id, 'HF', 'w', now() FROM payouts_payout"
+        " WHERE state = 'scheduled'",
+    ),
+    (
+        "i08_one_attempt_each", (),
+        "ALTER TABLE payouts_attempt DROP CONSTRAINT payouts_request_no_once;"
+        " UPDATE payouts_attempt SET request_no = (SELECT min(request_no) FROM payouts_attempt)",
+    ),
+    ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'settled' WHERE state = 'matured'"),
+    ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'closed' WHERE state = 'matured'"),
+    (
+        "i10_orders_are_where_their_lots_are", ("i03_sources_held_by_orders",),
+        "UPDATE orders_order SET state = 'shipped' WHERE state = 'received'",
+    ),
+    (
+        "i13_channel_cash_is_its_statements", (),
+        "UPDATE reconciliation_line SET amount_fen = amount_fen + 1 WHERE kind = 'transfer'",
+    ),
+    (
+        "i13_settlements_have_lines", (),
+        "UPDATE reconciliation_line SET fee_fen = fee_fen + 1, amount_fen = amount_fen + 1 WHERE kind = 'settlement'",
+    ),
+    (
+        "i13_settlements_have_lines", (),
+        "UPDATE reconciliation_line SET outcome = 'break', code = 'lost' WHERE kind = 'settlement'",
+    ),
+    (
+        "i15_decisions_are_sealed", (),
+        "UPDATE orders_order SET buyer = 'somebody' WHERE (merchant_id, id) ="
+        " (SELECT merchant_id, id FROM orders_order ORDER BY 1, 2 LIMIT 1)",
+    ),
+    ("i15_decisions_are_sealed", (), "UPDATE orders_order SET batch = gen_random_uuid() WHERE state = 'declined'"),
+    ("i15_history_is_unbroken", (), "UPDATE history_link SET actor = 'nobody' WHERE seq = 2"),
+    ("i15_history_is_unbroken", (), "UPDATE history_link SET at = at + interval '1 microsecond' WHERE seq = 1"),
+    ("i15_history_is_unbroken", (), "DELETE FROM history_link WHERE seq = 2"),
+    (
+        "i15_history_is_unbroken", (),
+        "DELETE FROM history_link l"
+        " WHERE seq = (SELECT max(seq) FROM history_link m WHERE m.merchant_id = l.merchant_id)"
+        " AND verb NOT LIKE 'orders.%'",
+    ),
+    ("i15_history_is_unbroken", (), "DELETE FROM history_head WHERE merchant_id = 1"),
+    ("i15_steps_are_sealed", (), "UPDATE orders_event SET note = 'altered' WHERE verb = 'shipped'"),
+    ("i15_steps_are_sealed", (), "UPDATE orders_event SET at = at + interval '1 microsecond' WHERE verb = 'received'"),
+    (
+        "i16_orders_are_of_their_stores", ("i15_decisions_are_sealed",),
+        "UPDATE orders_order SET store_id = 10^9 WHERE state = 'declined'",
+    ),
+    ("i18_business_days", (), "UPDATE payouts_payout SET business_day = business_day + 1 WHERE state = 'failed'"),
+    ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-11-15'"),
+    ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-10-01'"),
+    ("i21_scarce_counts", (), "UPDATE payouts_waiver SET claimed = claimed + 1"),
+    ("i21_scarce_counts", (), "UPDATE merchants_group SET size = size - 1"),
+    (
+        "i27_balances_follow_entries", (),
+        "UPDATE ledger_account SET balance_fen = balance_fen + CASE kind WHEN 'q:own:free' THEN 5 ELSE -5 END"
+        " WHERE merchant_id = 1 AND kind IN ('q:own:free', 'q:grant:operator')",
+    ),
+]  # fmt: skip
+
+
+def _limits_of_every_kind():
+    """A merchant whose open orders stand on every source there is, with orders of many ends."""
+    shop = open_shop(stores=2, own_limit_fen=100_000)
+    pool(shop, share=1, grant_fen=50_000)
+    limits.lend(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=20_000)
+    limits.note_tolerance(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, note="双十一备货")
+    shop.place(20_000, 30_000, 20_000, 20_000, 60_000, 40_000, 999_999)
+    early, gone, handed, disputed, *_ = shop.placed
+    orders.cancel(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(gone))
+    shop.receive(early, disputed)
+    orders.ship(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(handed))
+    for person in (shop.owner, shop.assistant):
+        orders.receive(by=person, merchant_id=shop.merchant_id, steps=shop.steps(handed, evidence="manual"))
+    orders.dispute(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(disputed, ref="C1"))
+
+
+def _money_of_every_end(channel):
+    """A merchant whose orders went all the way through the channel, with payouts of many ends and all their lines."""
+    shop = open_shop(own_limit_fen=30_000_000)
+    shop.payee()
+    shop.place(6_000_000, 6_000_000, 6_000_000)
+    shop.receive()
+    worker.tell_channels()
+    for _ in range(2):  # settled on Tuesday, in the statement of Wednesday
+        channel.move(days=1)
+        channel.work()
+        worker.take_statements()
+    worker.tend_orders()
+    channel.script(transfers=["ok", "ok", "denied"])
+    waived, *asked = [shop.ask(fen) for fen in (5_000_000, 100_000, 30_000)]
+    assert (waived.waived, asked[0].waived) == (True, False)
+    tasks.work_off("worker")
+    payouts.stand(
+        by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, beneficiary_id=shop.beneficiary_id,
+        purpose="goods_settlement",
+    )  # fmt: skip
+    channel.hands.set(shanghai(2025, 11, 14, 10))
+    channel.work()
+    worker.take_statements()
+    [run] = payouts.run(by=WORKER, merchant_id=shop.merchant_id, run_day=clock.business_day(clock.now()))
+    payouts.cancel(by=shop.owner, merchant_id=shop.merchant_id, id=run.id)
+    shop.ask(10_000)
+
+
+@pytest.fixture(scope="module")
+def whole(simulator):
+    """The name of a database in which everything that can be checked has happened, and all of it holds."""
+    with own_database(), standing_at(simulator.hands):
+        simulator.hands.set(MONDAY_TEN)
+        simulator.reset()
+        _money_of_every_end(simulator)
+        _limits_of_every_kind()
+        yield connection.settings_dict["NAME"]
+
+
+@pytest.fixture
+def superuser(whole):
+    """Whoever can do what no role of the product can: write past triggers and foreign keys. Nothing of it stays."""
+    admin = os.environ["HOUFU_TEST_ADMIN"].rsplit("/", 1)[0] + "/" + whole
+    with psycopg.connect(admin) as connected:
+        connected.execute("SET session_replication_role = replica")
+        yield connected
+        connected.rollback()
+
+
+@pytest.fixture
+def world(whole):
+    """A copy of it, to be broken."""
+    with own_database(whole) as url:
+        yield url
+
+
+def break_(superuser, statements):
+    for statement in statements.split(";"):
+        changed = superuser.execute(statement)
+        assert changed.rowcount, f"nothing to break: {statement}"
+
+
+def test_a_world_that_is_whole_has_no_findings(whole):
+    report = queries.run()
+    assert (report.findings, report.checks) == ([], len(list(queries.CHECKS.glob("*.sql"))))
+
+
+def test_an_empty_platform_has_no_findings(fresh_db):
+    assert queries.run().findings == []
+
+
+@pytest.mark.parametrize(("check", "also", "statements"), CASES)
+def test_a_check_finds_what_it_is_for(superuser, check, also, statements):
+    break_(superuser, statements)
+    found = {finding.check: finding for finding in queries.findings(superuser.cursor())}
+    assert set(found) == {check, *also}
+    assert found[check].invariant == f"I-{check[1:3]}"
+    assert found[check].count >= len(found[check].rows) > 0
+    assert [finding.check for finding in queries.findings(superuser.cursor(), check)] == [check]
+
+
+def test_every_check_has_a_case():
+    assert {check for check, _, _ in CASES} == {path.stem for path in queries.CHECKS.glob("*.sql")}
+
+
+@pytest.mark.parametrize("path", sorted(queries.CHECKS.glob("*.sql")), ids=lambda path: path.stem)
+def test_every_check_says_which_invariant_it_proves(path):
+    first = path.read_text().splitlines()[0]
+    assert first.startswith(f"-- I-{path.stem[1:3]}: ")
+
+
+def test_many_broken_rows_are_counted_and_the_first_shown(superuser):
+    break_(superuser, "UPDATE history_link SET actor = 'nobody'")
+    [finding] = queries.findings(superuser.cursor(), "i15_history")
+    assert (len(finding.rows), finding.count > queries.SHOWN) == (queries.SHOWN, True)
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def houfu(url, *arguments):
+    """Run `houfu` on a database and return its exit code and what it printed."""
+    environment = {**os.environ, "DATABASE_URL": url}
+    done = subprocess.run(
+        [sys.executable, "-m", "houfu", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_the_command_ends_with_one_where_something_is_broken_and_says_what(world):
+    assert houfu(world, "verify", "--json")[0] == 0
+    with psycopg.connect(world) as owner:
+        owner.execute("UPDATE payouts_waiver SET claimed = claimed + 1")
+    code, printed = houfu(world, "verify", "--json")
+    report = json.loads(printed)
+    assert (code, [finding["check"] for finding in report["findings"]]) == (1, ["i21_scarce_counts"])
+    assert report["findings"][0]["rows"] == [{"merchant_id": 0, "what": "waivers", "counted": 2, "there": 1}]
+    code, printed = houfu(world, "verify")
+    assert code == 1
+    assert "✗ I-21 i21_scarce_counts: fee waivers" in printed
+    assert "1 findings" in printed
+    assert houfu(world, "verify", "--only", "i06", "--json")[0] == 0
