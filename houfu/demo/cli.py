@@ -1,5 +1,6 @@
 """houfu demo: the stories, played on an instance of their own."""
 
+import shlex
 import shutil
 import signal
 import sys
@@ -61,7 +62,8 @@ def _play(home: Path, as_json: bool, *, stay: bool) -> int:
             click.echo(f"\nThe API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
             stage.wait(stop)
         elif not as_json:
-            click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: houfu --home {home} up")
+            again = f"houfu --home {shlex.quote(str(home))} up"
+            click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
     return 0 if all(figure.holds for figure in stage.figures) and not report["findings"] else 1
 
 
