@@ -38,15 +38,20 @@ def cli(check: bool, folder: Path, as_json: bool) -> None:
     """Play the stories through real processes and show the figures. Example: houfu demo --check --json"""
     if check:
         with tempfile.TemporaryDirectory(prefix="houfu-demo-") as thrown_away:
-            sys.exit(_play(Path(thrown_away) / "data", as_json, stay=False))
+            sys.exit(_play(Path(thrown_away) / "data", as_json, stay=False, kept=False))
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise NotADemo(folder=str(folder))
     shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(_play(folder.absolute(), as_json, stay=sys.stdout.isatty()))
+    sys.exit(_play(folder.absolute(), as_json, stay=sys.stdout.isatty(), kept=True))
 
 
-def _play(home: Path, as_json: bool, *, stay: bool) -> int:
-    """Play all stories one after another and return the exit code."""
+def _play(home: Path, as_json: bool, *, stay: bool, kept: bool) -> int:
+    """Play all stories one after another and return the exit code.
+
+    Args:
+        stay: whether the instance goes on until it is told to end.
+        kept: whether its data is there afterwards.
+    """
     started = time.monotonic()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -61,7 +66,7 @@ def _play(home: Path, as_json: bool, *, stay: bool) -> int:
         if stay:
             click.echo(f"\nThe API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
             stage.wait(stop)
-        elif not as_json:
+        elif kept and not as_json:
             again = f"houfu --home {shlex.quote(str(home))} up"
             click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
     return 0 if all(figure.holds for figure in stage.figures) and not report["findings"] else 1
