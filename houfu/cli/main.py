@@ -1,6 +1,6 @@
 """The `houfu` command, assembled from the rooms: `houfu <noun> <verb>`.
 
-Exit codes: 0 done, 2 usage, 3 refused.
+Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `demo`, `bench`), 2 usage, 3 refused.
 """
 
 import importlib
@@ -15,11 +15,12 @@ from houfu.cli import opening
 from houfu.kernel.errors import Refused
 
 NOUNS = {
+    "bench": ("houfu.bench.cli:cli", "How fast this machine is. 性能"),
     "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
     "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),
     "channel": ("houfu.merchants.cli:channel", "A merchant's accounts at payment channels. 通道"),
     "db": ("houfu.cli.db:cli", "The database: migrate, check. 数据库"),
-    "demo": ("houfu.demo.cli:cli", "Play the stories on a throw-away instance. 演示"),
+    "demo": ("houfu.demo.cli:cli", "Play the stories on an instance of their own. 演示"),
     "group": ("houfu.merchants.cli:group", "Groups of stores that may share limits. 集团"),
     "history": ("houfu.history.cli:cli", "What happened, by whom; verify the chains. 行为流水"),
     "import": ("houfu.cli.imports:cli", "Take in files of order events. 导入"),
@@ -40,7 +41,7 @@ NOUNS = {
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),
     "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),
 }
-WITHOUT_DATABASE = {"demo", "simulator", "trial", "up", "web", "worker"}
+WITHOUT_DATABASE = {"bench", "demo", "simulator", "up", "web", "worker"}
 
 
 class Nouns(click.Group):
