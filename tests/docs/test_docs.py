@@ -2,22 +2,42 @@
 
 import importlib
 import re
+from importlib import metadata
 from pathlib import Path
 
 import click
 import pytest
 
 import houfu
+from houfu.channels.port import Dedupe, Verdict
+from houfu.channels.simulator.server.behaviours import DONE, NOTICES
+from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
+from houfu.imports import mapping
 from houfu.kernel import errors, states
 from houfu.limits.states import LOAN, POOL
 from houfu.merchants.states import STORE
-from houfu.orders.states import ORDER
+from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 
 ROOT = Path(houfu.__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "houfu").rglob("README.md")])
+
+# How a reason is given: by class, as the outcome of a step or a line, as a decision in SQL, as a fault of a chain.
+REASONS = {
+    ".py": (
+        r'\b(?:Reason|Refusal|BadLine)\(\s*"([a-z_]+)"',
+        r'Finding\("break", "([a-z_]+)"\)',
+        r'"same" if .* else "refused".* else "([a-z_]+)"',
+        r'"refused", "([a-z]+_[a-z_]+)"\)',
+        r'Row\(line, .*\{\}, "([a-z_]+)"',
+        r'return "([a-z]+_(?:amount|fee|needs)_[a-z]+)"',
+        r'"(time_moved_up)"',
+        r"'([a-z_]+)', joins, true",
+    ),
+    ".sql": (r"(?:reason := |\[i\] := |reason, |THEN )'([a-z]+(?:_[a-z]+)+)'", r"'((?:link|head)_[a-z]+)'"),
+}
 
 
 def sources():
@@ -56,12 +76,14 @@ def test_every_code_stands_in_the_list_with_its_status():
 
 def test_every_reason_stands_in_the_list():
     text = (DOCS / "errors.md").read_text()
-    given = set()
-    for path, source in sources().items():
-        if path.suffix == ".py":
-            given |= set(re.findall(r'\b(?:Reason|Refusal|BadLine)\(\s*"([a-z_]+)"', source))
-            given |= set(re.findall(r'Finding\("break", "([a-z_]+)"\)', source))
-    assert len(given) > 30
+    given = {
+        reason
+        for path, source in sources().items()
+        for pattern in REASONS[path.suffix]
+        for reason in re.findall(pattern, source)
+    }
+    assert {"cover_too_thin", "order_event_reused", "csv_broken", "settlement_amount_differs"} <= given
+    assert {"limit_exceeded", "order_id_reused", "head_differs"} <= given
     assert sorted(reason for reason in given if f"`{reason}`" not in text) == []
 
 
@@ -90,6 +112,42 @@ def test_the_diagrams_are_those_of_the_tables(moves):
 def test_what_a_page_points_at_is_there(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_the_end_of_a_dispute_is_drawn_too():
+    text = (DOCS / "states.md").read_text()
+    assert len(BACK) == 5
+    assert [pair for pair in sorted(BACK) if f"    {pair[0]} --> {pair[1]}: " not in text] == []
+
+
+def test_every_behaviour_of_the_simulated_channel_is_explained():
+    text = (DOCS / "channels.md").read_text()
+    words = [*DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
+    assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_every_field_of_a_mapping_is_explained():
+    text = (DOCS / "imports.md").read_text()
+    parts = (mapping.Layout, mapping.Table, mapping.Orders, mapping.StepRule, mapping.Events)
+    names = {name for part in parts for name in part.__struct_fields__}
+    assert sorted(name for name in names if f"`{name}`" not in text) == []
+
+
+def test_every_library_we_ask_for_is_accounted_for_with_its_licence():
+    text = (DOCS / "decisions" / "0001-libraries.md").read_text().lower()
+    for file in (ROOT / "requirements").glob("*.in"):
+        for name in re.findall(r"^([a-z][a-z0-9-]*)", file.read_text(), re.MULTILINE):
+            said = metadata.metadata(name)["License-Expression"] or ""
+            family = re.split(r"[-. ]", said.lower())[0]
+            row = [line for line in text.splitlines() if re.search(rf"(?<![a-z-]){name}(?![a-z-])", line)]
+            assert any(family in line for line in row), f"{name} {said}"
+
+
+def test_every_room_says_what_it_is_about_in_few_lines():
+    packages = {path.parent for path in (ROOT / "houfu").glob("*/__init__.py")}
+    pages = {page.parent: page for page in (ROOT / "houfu").glob("*/README.md")}
+    assert sorted(room.name for room in packages - pages.keys()) == []
+    assert [page.parent.name for page in pages.values() if len(page.read_text().splitlines()) > 30] == []
 
 
 def test_decisions_are_short_and_each_can_be_quoted():

@@ -137,7 +137,7 @@ def report(store: Store, principal: str, said: dict[str, Any], now: datetime) ->
     if said["kind"] == "receipt":
         days = store.script["settle_after_days"]
         day = at.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-        due_at = max(day + timedelta(days=days) if days else at, now if not days else at)
+        due_at = max(day + timedelta(days=days) if days else at, now)  # never on a day that may have been stated
         store.db.execute(
             "INSERT INTO settlement (principal, order_id, gross_fen, due_at) VALUES (?, ?, ?, ?)",
             [principal, said["order_id"], said["amount_fen"], due_at.astimezone(now.tzinfo).isoformat()],
