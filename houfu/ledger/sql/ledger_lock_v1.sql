@@ -3,7 +3,8 @@
 -- Refuses with HF101 (no such kind of account).
 CREATE FUNCTION ledger_lock_v1(_merchant bigint[], _kind text[], _owner bigint[])
     RETURNS TABLE (no bigint, balance_fen bigint)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     PERFORM ledger_open_v1(_merchant, _kind, _owner);
     PERFORM FROM ledger_account a

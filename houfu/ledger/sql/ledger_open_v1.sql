@@ -1,7 +1,8 @@
 -- ledger_open_v1: make sure that accounts exist. Opening one that is there changes nothing.
 -- Refuses with HF101 (no such kind of account).
 CREATE FUNCTION ledger_open_v1(_merchant bigint[], _kind text[], _owner bigint[])
-    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     IF NOT EXISTS (
         SELECT FROM unnest(_merchant, _kind, _owner) w (merchant_id, kind, owner)
