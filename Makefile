@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 JOBS ?= 2
 
-.PHONY: help demo test lint crash lock clean
+.PHONY: help demo test lint crash chaos lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -36,6 +36,9 @@ lint: .venv/tools ## Check style, types and arrows
 
 crash: .venv/tools ## Kill the payout path at every point under every behaviour, all recoveries (slow)
 	@HOUFU_CRASH_ALL=1 .venv/bin/python -m pytest -q -n $(JOBS) tests/crash
+
+chaos: .venv/tools ## Kill PostgreSQL five times while orders come in (slow)
+	@HOUFU_CHAOS_KILLS=5 .venv/bin/python -m pytest -q tests/chaos
 
 lock: .venv/tools ## Renew the hashed requirements (needs uv)
 	@cd requirements && for name in runtime dev build; do \

@@ -199,7 +199,7 @@ def port(home: Path) -> int:
     """Return the port at which the API of a ground answers that serves."""
     from houfu.site import processes
 
-    found: int = processes.running(home)["web"]["port"]
+    found: int = processes.running(home)["front"]["port"]
     return found
 
 

@@ -25,6 +25,7 @@ NOUNS = {
     "history": ("houfu.history.cli:cli", "What happened, by whom; verify the chains. 行为流水"),
     "import": ("houfu.cli.imports:cli", "Take in files of order events. 导入"),
     "instance": ("houfu.cli.instance:cli", "Whose database this is. 实例"),
+    "intake": ("houfu.cli.up:intake", "The door for new orders alone. 接单入口"),
     "key": ("houfu.merchants.cli:key", "API keys. 接口密钥"),
     "ledger": ("houfu.ledger.cli:cli", "Balances. 账本"),
     "limit": ("houfu.limits.cli:limit", "Own limits, loans, tolerance. 额度"),
@@ -41,7 +42,7 @@ NOUNS = {
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),
     "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),
 }
-WITHOUT_DATABASE = {"bench", "demo", "simulator", "up", "web", "worker"}
+WITHOUT_DATABASE = {"bench", "demo", "intake", "simulator", "up", "web", "worker"}
 
 
 class Nouns(click.Group):

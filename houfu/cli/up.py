@@ -1,4 +1,4 @@
-"""houfu up, web, worker, simulator: the processes, together or one by one."""
+"""houfu up, intake, web, worker, simulator: the processes, together or one by one."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ def _until_told() -> threading.Event:
 @click.option("--port", default=8900, show_default=True, help="Of the API on 127.0.0.1; 0 for any that is free.")
 @click.option("--trial", is_flag=True, help="At the first start: make a trial instance, with a simulated channel.")
 def up(port: int, trial: bool) -> None:
-    """Start database, web and worker and look after them until Ctrl-C. Example: houfu up --trial"""
+    """Start database, door, web and worker, all on one port, until Ctrl-C. Example: houfu up --trial"""
     from houfu.site import house
 
     _log()
@@ -65,6 +65,23 @@ def web(port: int, processes: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=5,
     ).serve()
+
+
+@click.command()
+@click.option("--port", default=8900, show_default=True)
+@click.option("--web-url", default="http://127.0.0.1:8899", show_default=True, help="Where the web process answers.")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="Orders a call decides.")
+def intake(port: int, web_url: str, batch: int) -> None:
+    """Serve the door for new orders alone, on 127.0.0.1; the rest goes on to the web process.
+
+    Example: houfu intake --port 8900 --web-url http://127.0.0.1:8899
+    """
+    _log()
+    _until_told()  # once it has closed, the server hands the signal on, which would end us before our own end
+    with opening.database():
+        from houfu.orders.intake import serve
+
+        serve.serve(serve.door(web_url, batch=batch), port)
 
 
 @click.command()

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -53,6 +54,9 @@ class Api:
     def __init__(self, address: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx2.Client(base_url=f"{address}/v1", headers=headers, timeout=10, trust_env=False)
+
+    def close(self) -> None:
+        self._http.close()
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and answer of one request, refusals included."""
@@ -109,29 +113,34 @@ class Stage:
 
     def __enter__(self) -> "Stage":
         self.home.mkdir(parents=True, exist_ok=True)
-        self._control = httpx2.Client(timeout=10, trust_env=False)
+        self._ends = ExitStack()
+        self._control = self._ends.enter_context(httpx2.Client(timeout=10, trust_env=False))
         self.clock = FileClock(self.home / CLOCK)
         self.clock.set(self.starts_at)
         command = [sys.executable, "-m", "houfu", "--home", str(self.home), "up", "--trial", "--port", "0"]
-        log = (self.home / "demo.log").open("wb")
-        self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=_environment())
+        with (self.home / "demo.log").open("wb") as log:
+            self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=_environment())
         try:
             self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
             token = json.loads(self._command("key", "create", "0", "--name", "demo", "--person", "demo", "--json"))
         except BaseException:
             self.__exit__()
             raise
-        self.root = Api(self.address, token["token"])
+        self.root = self._api(token["token"])
         self.channel("PUT", "script", notices=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._up.send_signal(signal.SIGTERM)
         self._up.wait()
+        self._ends.close()
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{processes.running(self.home)['web']['port']}"
+        return f"http://127.0.0.1:{processes.running(self.home)['front']['port']}"
+
+    def _api(self, token: str) -> Api:
+        return self._ends.enter_context(closing(Api(self.address, token)))
 
     def wait(self, stop: threading.Event) -> None:
         """Stay until told to stop, or until the instance ends by itself."""
@@ -187,7 +196,7 @@ class Stage:
             "orders:read", "orders:write", "payouts:read", "payouts:write", "policies:read",
         ]  # fmt: skip
         key = self.root.post(f"/merchants/{merchant_id}/keys", {"name": "erp", "person": "王芳", "scopes": scopes})
-        api = Api(self.address, key["token"])
+        api = self._api(key["token"])
         principal = f"2088{merchant_id:012d}"
         account = api.post("/channel-accounts", {"channel": "simulator", "principal": principal, "maturity_days": 1})
         store = api.post("/stores", {"code": "S1", "name": f"{name}一号店", "channel_account_id": account["id"]})

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import args_row, namedtuple_row
 
 from houfu.kernel.arrays import encoded
@@ -136,6 +137,13 @@ def rows(
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
         cursor.execute(statement, params, binary=binary)
         return cursor.fetchall() if cursor.description else []
+
+
+def conninfo() -> str:
+    """Say where the database is, for a connection that is not Django's."""
+    found = connection.settings_dict
+    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    return make_conninfo(**{ours: str(found[theirs]) for ours, theirs in names.items() if found[theirs]})
 
 
 @lru_cache(maxsize=256)

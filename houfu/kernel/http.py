@@ -77,13 +77,29 @@ PROBLEMS = {frozenset({400, 401, 403, 404, 409, 422, 503}): Problem}
 
 
 class StrictParser(Parser):
-    """Reads JSON that says one thing only: no name twice, no NaN, no text that the database cannot keep."""
+    """Reads JSON as `strict_json` does."""
 
     def parse_body(self, request: HttpRequest) -> Any:
-        said = json.loads(request.body, object_pairs_hook=_once, parse_constant=_refuse_constant)
-        if "\\u0000" in json.dumps(said, ensure_ascii=False).encode().decode():
-            raise ValueError("NUL in a text")
-        return said
+        return strict_json(request.body)
+
+
+def strict_json(body: bytes) -> Any:
+    """Read JSON that says one thing only: no name twice, no NaN, no text that the database cannot keep.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    said = _strict.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
+    if b"\\u0000" in body and _has_nul(said):
+        raise ValueError("NUL in a text")
+    return said
+
+
+def _has_nul(said: Any) -> bool:
+    if isinstance(said, str):
+        return "\x00" in said
+    parts = [*said, *said.values()] if isinstance(said, dict) else said if isinstance(said, list) else ()
+    return any(_has_nul(part) for part in parts)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -112,15 +128,18 @@ def strict_query(view: View) -> View:
     return checked  # type: ignore[return-value]
 
 
+_strict = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_constant)
+
+
 class BadCursor(Invalid):
     """This cursor was not given out by this listing."""
 
     code = "cursor_invalid"
 
 
-def problem(refusal: Refused) -> JsonResponse:
-    """Return a refusal as problem details."""
-    body = {
+def details_of(refusal: Refused) -> dict[str, Any]:
+    """Return what a problem says, as RFC 9457 has it."""
+    return {
         "type": f"urn:houfu:problem:{refusal.code}",
         "title": refusal.message,
         "status": refusal.status,
@@ -128,7 +147,13 @@ def problem(refusal: Refused) -> JsonResponse:
         "details": refusal.details,
         "reasons": [{"code": r.code, "rule": r.rule, "figures": r.figures, "cure": r.cure} for r in refusal.reasons],
     }
-    response = JsonResponse(body, status=refusal.status, json_dumps_params={"ensure_ascii": False, "default": str})
+
+
+def problem(refusal: Refused) -> JsonResponse:
+    """Return a refusal as problem details."""
+    response = JsonResponse(
+        details_of(refusal), status=refusal.status, json_dumps_params={"ensure_ascii": False, "default": str}
+    )
     response["Content-Type"] = "application/problem+json"
     return response
 

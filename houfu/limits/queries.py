@@ -34,13 +34,51 @@ class Figures:
     tolerance_band_fen: int
 
 
+@dataclass(frozen=True)
+class PoolFigures:
+    """What a pool holds, and what of it is not in use, in fen."""
+
+    pool_id: int
+    state: str
+    limit_fen: int
+    free_fen: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All limits of a merchant as they are now."""
+
+    stores: list[Figures]
+    pools: list[PoolFigures]
+
+
 def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     """Return a store's limits as the next order would meet them."""
     merchants.access_store(by, "limits:read", merchant_id, store_id)
     member = Member.objects.filter(merchant_id=merchant_id, store_id=store_id).first()
     pool = Pool.objects.get(merchant_id=merchant_id, id=member.pool_id) if member else None
-    stands = ledger.balances(merchant_id)
+    permille = policies.at(clock.now()).orders.tolerance_permille
+    return _figures(store_id, pool, ledger.balances(merchant_id), permille)
 
+
+def snapshot(by: Actor, merchant_id: int) -> Snapshot:
+    """Return the limits of every store and pool of a merchant."""
+    by.require("limits:read", merchant_id)
+    pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
+    pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
+    store_ids = sorted(merchants.stores_by_code(merchant_id).values())
+    permille = policies.at(clock.now()).orders.tolerance_permille
+    stands = ledger.balances(merchant_id)
+    return Snapshot(
+        stores=[_figures(id, pools.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
+        pools=[
+            PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
+            for pool in pools.values()
+        ],
+    )
+
+
+def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permille: int) -> Figures:
     def fen(*kinds: str, owner: int = store_id) -> int:
         return sum(stands.get(Account(kind, owner), 0) for kind in kinds)
 
@@ -52,7 +90,6 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
         own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen
     )
     tolerance_used_fen = fen("q:tolerance:held", "q:tolerance:drawn")
-    permille = policies.at(clock.now()).orders.tolerance_permille
     return Figures(
         store_id=store_id,
         own_limit_fen=own_limit_fen,

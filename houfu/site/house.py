@@ -1,4 +1,4 @@
-"""An instance on one machine: its database, web, worker and, for a trial, its simulated channel."""
+"""An instance on one machine: database, front, web, worker and a trial's simulated channel; one port for all."""
 
 import os
 from pathlib import Path
@@ -30,10 +30,13 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
         upkeep.prepare(kind=kind, ours=server is not None)
         trial = Instance.objects.get().kind == "trial"
         settings.disconnect()
-        web_port = processes.free_port(port)
+        front_port = processes.free_port(port)
+        web_port = processes.free_port()
         house.add("web", "web", "--port", str(web_port), port=web_port)
+        web_url = f"http://127.0.0.1:{web_port}"
+        house.add("front", "intake", "--port", str(front_port), "--web-url", web_url, port=front_port)
         if trial:
-            _add_simulator(house, web_port)
+            _add_simulator(house, front_port)
         house.add("worker", "worker", "--pause", "0.2" if trial else "1")
     except BaseException:
         house.stop()
@@ -41,12 +44,12 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
     return house
 
 
-def _add_simulator(house: House, web_port: int) -> None:
+def _add_simulator(house: House, front_port: int) -> None:
     """Start the simulated channel and write it into channels.toml, so that both sides know each other's keys."""
     own = house.home / "simulator"
     signing.make_keys(house.home / "keys" / "client.key", own / "clients" / "houfu.pub")
     port = processes.free_port()
-    notices = f"http://127.0.0.1:{web_port}/v1/channels/simulator/notices"
+    notices = f"http://127.0.0.1:{front_port}/v1/channels/simulator/notices"
     clock = ["--clock", str(house.home / upkeep.CLOCK)] if (house.home / upkeep.CLOCK).exists() else []
     house.add("simulator", "simulator", "--port", str(port), "--notify", notices, *clock, port=port)
     upkeep.write_channel(
@@ -61,4 +64,4 @@ def _add_simulator(house: House, web_port: int) -> None:
 
 def address(home: Path) -> str:
     """Return where the API of a running instance answers."""
-    return f"http://127.0.0.1:{processes.running(home)['web']['port']}"
+    return f"http://127.0.0.1:{processes.running(home)['front']['port']}"

@@ -1,0 +1,259 @@
+"""Coalescing: orders that wait at the same time are decided together, a thousand by one call instead of one by one."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from houfu.kernel.db import OutcomeUnknown
+from houfu.kernel.errors import Busy, Refused
+from houfu.orders.actions import Asked, Decision
+from houfu.orders.intake.threads import Threads
+
+log = logging.getLogger("houfu.intake")
+Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
+Outcome = Decision | Exception
+
+
+class IntakeFull(Refused):
+    """More orders wait than can be decided soon; nothing was taken, send this one again after a moment."""
+
+    code = "intake_full"
+    status = 429
+
+
+class IntakeDeadline(Refused):
+    """This order was not decided in time; ask again by its id, which gives the answer if there is one."""
+
+    code = "intake_deadline"
+    status = 503
+
+
+class IntakeClosing(Refused):
+    """This process is about to end and takes no more orders; nothing was taken."""
+
+    code = "intake_closing"
+    status = 503
+
+
+class IntakeFailed(Refused):
+    """Something went wrong on our side; ask again by the order's id, which gives the answer if there is one."""
+
+    code = "intake_failed"
+    status = 500
+
+
+class _Request:
+    """Orders asked for in one breath, and what became of them so far."""
+
+    __slots__ = ("answer", "asked", "left", "outcomes")
+
+    def __init__(self, asked: Sequence[Asked], answer: "asyncio.Future[list[Outcome]]") -> None:
+        self.asked, self.answer, self.left = asked, answer, len(asked)
+        self.outcomes: list[Outcome | None] = [None] * len(asked)
+
+    def put(self, place: int, outcome: Outcome) -> None:
+        self.outcomes[place] = outcome
+        self.left -= 1
+        if not self.left:
+            self.answer_all()
+
+    def answer_all(self) -> None:
+        """Answer with what there is; the time is over for the rest."""
+        if not self.answer.done():
+            pairs = zip(self.asked, self.outcomes, strict=True)
+            self.answer.set_result([had or IntakeDeadline(id=asked.order.id) for asked, had in pairs])
+
+
+class _Waiting(NamedTuple):
+    asked: Asked
+    request: _Request
+    place: int
+
+
+@dataclass
+class Coalescer:
+    """Gathers orders and decides them in a few lanes, each a thread with a database connection of its own.
+
+    While a lane is at work, orders gather; when it comes free it takes what waits, from every merchant in turn. Another
+    lane helps once half a batch waits, or somebody has waited for `linger`: two calls of few orders cost more than one
+    of both.
+
+    Args:
+        decide: decides orders in one transaction and may be asked again: the same ids get their first answers.
+        lanes: how many calls run at once.
+        batch: how many orders one call takes at most.
+        queue: how many may wait before more are refused.
+        patience: seconds after which an order is no longer waited for.
+        linger: seconds that an order waits at most while a lane is free.
+        pause: seconds before a database that was lost is asked again.
+    """
+
+    decide: Decide
+    lanes: int = 2
+    batch: int = 1000
+    queue: int = 20_000
+    patience: float = 10
+    linger: float = 0.02
+    pause: float = 0.2
+    _queues: OrderedDict[int, deque[_Waiting]] = field(default_factory=OrderedDict)
+    _count: int = 0
+    _busy: int = 0
+    _woken: bool = False
+    _lingering: asyncio.TimerHandle | None = None
+    _closing: bool = False
+
+    def __post_init__(self) -> None:
+        self._threads = Threads(self.lanes, "decide")
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many orders wait for their turn."""
+        return self._count
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing is being decided."""
+        return self._idle.is_set()
+
+    async def ask(self, asked: Asked) -> Decision:
+        """Have an order decided.
+
+        Raises:
+            IntakeFull, IntakeClosing: it was not taken.
+            IntakeDeadline: it was, but its decision did not come in time.
+            Refused: it is not well formed, or not its asker's to ask.
+        """
+        outcome = (await self.ask_all([asked]))[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def ask_all(self, asked: Sequence[Asked]) -> list[Outcome]:
+        """Have orders decided, those that wait longest first, and return what became of each.
+
+        Raises:
+            IntakeFull, IntakeClosing: none of them was taken.
+        """
+        if self._closing:
+            raise IntakeClosing()
+        if self._count + len(asked) > max(self.queue, len(asked)):
+            raise IntakeFull(waiting=self._count)
+        if not asked:
+            return []
+        loop = asyncio.get_running_loop()
+        request = _Request(asked, loop.create_future())
+        for place, each in enumerate(asked):
+            waiting = self._queues.get(each.order.merchant_id)
+            if waiting is None:
+                waiting = self._queues[each.order.merchant_id] = deque()
+            waiting.append(_Waiting(each, request, place))
+        self._count += len(asked)
+        self._idle.clear()
+        self._wake()
+        deadline = loop.call_later(self.patience, request.answer_all)
+        try:
+            return await request.answer
+        finally:
+            deadline.cancel()
+
+    def refuse_more(self) -> None:
+        """Take no more orders from now on; those that wait are decided."""
+        self._closing = True
+
+    async def close(self) -> None:
+        """Take no more, and return once all that waits has its answer."""
+        self.refuse_more()
+        await self._idle.wait()
+        self._threads.close()
+
+    def _wake(self) -> None:
+        """See to it that a free lane begins when it is worth it, with all that arrives in this turn of the loop."""
+        if not self._count or self._busy == self.lanes:
+            return
+        loop = asyncio.get_running_loop()
+        if not self._busy or self._count >= self.batch // 2:
+            self._stop_lingering()
+            if not self._woken:
+                self._woken = True
+                loop.call_soon(self._begin)
+        elif not self._woken and self._lingering is None:
+            self._lingering = loop.call_later(self.linger, self._begin)
+
+    def _stop_lingering(self) -> None:
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+
+    def _begin(self) -> None:
+        self._woken = False
+        self._stop_lingering()
+        if self._busy == self.lanes:
+            return
+        taken = self._take()
+        if taken:
+            self._busy += 1
+            self._threads.submit(self._work, asyncio.get_running_loop(), taken)
+        self._wake()
+        self._rest()
+
+    def _take(self) -> list[_Waiting]:
+        """Take what one call decides: a like share of every merchant that waits, in turn."""
+        taken: list[_Waiting] = []
+        while self._queues and len(taken) < self.batch:
+            share = max(1, (self.batch - len(taken)) // len(self._queues))
+            for merchant_id in list(self._queues):
+                waiting = self._queues.pop(merchant_id)
+                for _ in range(min(share, len(waiting), self.batch - len(taken))):
+                    each = waiting.popleft()
+                    self._count -= 1
+                    if not each.request.answer.done():  # else whoever asked has gone, or waited too long
+                        taken.append(each)
+                if waiting:
+                    self._queues[merchant_id] = waiting
+                if len(taken) == self.batch:
+                    break
+        return taken
+
+    def _work(self, loop: asyncio.AbstractEventLoop, taken: Sequence[_Waiting]) -> None:
+        loop.call_soon_threadsafe(self._end, taken, self._decided(taken))
+
+    def _end(self, taken: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+        self._busy -= 1
+        for waiting, outcome in zip(taken, outcomes, strict=True):
+            waiting.request.put(waiting.place, outcome)
+        self._wake()
+        self._rest()
+
+    def _rest(self) -> None:
+        if not self._count and not self._busy:
+            self._idle.set()
+
+    def _decided(self, taken: Sequence[_Waiting]) -> list[Outcome]:
+        """Decide a batch in this thread; one bad order among them is found by halving and fails alone.
+
+        A lost connection leaves it open whether the batch was committed: the same ids are asked again, for as long as
+        somebody waits.
+        """
+        asked = [each.asked for each in taken]
+        while True:
+            try:
+                return list(self.decide(asked))
+            except (OutcomeUnknown, Busy) as refusal:
+                if all(each.request.answer.done() for each in taken):
+                    return [refusal] * len(taken)
+                log.warning("%s orders are asked for again: %s", len(taken), refusal)
+                time.sleep(self.pause)
+            except Exception as error:
+                if len(taken) == 1:
+                    if isinstance(error, Refused):
+                        return [error]
+                    log.exception("an order could not be decided")
+                    return [IntakeFailed(id=asked[0].order.id)]
+                half = len(taken) // 2
+                return self._decided(taken[:half]) + self._decided(taken[half:])

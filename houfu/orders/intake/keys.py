@@ -1,0 +1,80 @@
+"""Who asks: API keys looked up in threads, once a second at most."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import Error
+
+from houfu.kernel import db
+from houfu.kernel.errors import Unauthenticated
+from houfu.orders.intake.threads import Threads
+from houfu.people import queries as people
+from houfu.people.actor import Actor
+
+P = ParamSpec("P")
+R = TypeVar("R")
+TRUST = 1.0  # seconds for which a key is not looked up again: as long as a revoked one still opens
+REMEMBERED = 10_000
+
+
+class Keys:
+    """What keys open, remembered for a moment; callers who come with one key meanwhile share one look.
+
+    Args:
+        threads: where the looks are taken.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._known: dict[bytes, tuple[asyncio.Future[Actor], float]] = {}
+
+    async def actor(self, headers: list[tuple[bytes, bytes]]) -> Actor:
+        """Return whose key a request carries.
+
+        Raises:
+            Unauthenticated: it carries none that opens anything.
+            OutcomeUnknown: the database does not answer now.
+        """
+        token = _token(headers)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        look, until = self._known.get(token, (None, 0.0))
+        if look is None or until <= now:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            look = loop.run_in_executor(self._threads, fresh, people.actor_of, token.decode("latin-1"))
+            self._known[token] = look, now + TRUST
+        if look.done():
+            return look.result()
+        try:
+            return await asyncio.shield(look)
+        except db.OutcomeUnknown:
+            self._known.pop(token, None)
+            raise
+
+
+def _token(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the token of a request that carries exactly one."""
+    said = [value for name, value in headers if name == b"authorization"]
+    scheme, _, token = (said[0] if len(said) == 1 else b"").partition(b" ")
+    if scheme.lower() != b"bearer" or not token:
+        raise Unauthenticated()
+    return token
+
+
+def fresh(look: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Read something in this thread; a connection that was cut off since its last use shows at the first attempt.
+
+    Raises:
+        OutcomeUnknown: the database does not answer now.
+    """
+    try:
+        return look(*args, **kwargs)
+    except Error as error:
+        if not isinstance(refusal := db.translated(error), db.OutcomeUnknown):
+            raise refusal from error
+    try:
+        return look(*args, **kwargs)
+    except Error as error:
+        raise db.translated(error) from error
