@@ -73,7 +73,7 @@ class Problem(Out):
     reasons: list[ReasonOut]
 
 
-PROBLEMS = {frozenset({400, 401, 403, 404, 409, 422, 503}): Problem}
+PROBLEMS = {frozenset({400, 401, 403, 404, 409, 413, 422, 429, 502, 503}): Problem}
 
 
 class StrictParser(Parser):

@@ -28,7 +28,7 @@ def test_every_refusal_has_a_code_a_status_and_a_sentence_of_its_own():
     for code, refusal in codes():
         assert "code" in vars(refusal), refusal
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", code)
-        assert refusal.status in {401, 403, 404, 409, 422, 500, 503}, refusal
+        assert refusal.status in {401, 403, 404, 409, 413, 422, 429, 500, 502, 503}, refusal
         assert refusal.__doc__
         assert re.search(r"[.)]\Z", refusal().message), refusal
 
