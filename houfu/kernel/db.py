@@ -4,7 +4,7 @@ import random
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import psycopg
 from django.db import Error, InterfaceError, OperationalError, connection, transaction
@@ -85,9 +85,8 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
                         close(items)
                     return result
             except (Error, Again) as error:
-                refusal = translated(error)
-                if not isinstance(refusal, Busy) or attempt == ATTEMPTS:
-                    raise refusal from error
+                if not isinstance(translated(error), Busy) or attempt == ATTEMPTS:
+                    raise_translated(error)
                 threading.Event().wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  jitter is no secret
             finally:
                 _closing.gathered = None
@@ -174,3 +173,9 @@ def translated(error: Error | Again) -> Exception:
         connection.close()
         return OutcomeUnknown()
     return error
+
+
+def raise_translated(error: Error | Again) -> NoReturn:
+    """Raise what the database's word means to the product; what means nothing to it goes on with its own cause."""
+    refusal = translated(error)
+    raise refusal from (error.__cause__ if refusal is error else error)

@@ -240,3 +240,10 @@ def test_the_word_of_the_database_is_translated_where_it_has_a_meaning(statement
     else:
         with pytest.raises(refusal):
             say()
+
+
+def test_what_has_no_meaning_of_ours_keeps_its_own_cause():
+    """Whoever reads the log must see what the database said."""
+    with pytest.raises(DatabaseError) as refused:
+        db.action(lambda: db.rows("SELECT no_such_column"))()
+    assert refused.value.__cause__.sqlstate == "42703"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import time
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -248,7 +248,7 @@ class Coalescer:
                 if all(each.request.answer.done() for each in taken):
                     return [refusal] * len(taken)
                 log.warning("%s orders are asked for again: %s", len(taken), refusal)
-                time.sleep(self.pause)
+                threading.Event().wait(self.pause)
             except Exception as error:
                 if len(taken) == 1:
                     if isinstance(error, Refused):

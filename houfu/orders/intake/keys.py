@@ -72,9 +72,9 @@ def fresh(look: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     try:
         return look(*args, **kwargs)
     except Error as error:
-        if not isinstance(refusal := db.translated(error), db.OutcomeUnknown):
-            raise refusal from error
+        if not isinstance(db.translated(error), db.OutcomeUnknown):
+            db.raise_translated(error)
     try:
         return look(*args, **kwargs)
     except Error as error:
-        raise db.translated(error) from error
+        db.raise_translated(error)

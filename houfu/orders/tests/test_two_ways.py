@@ -3,10 +3,12 @@
 import itertools
 
 import pytest
+from django.db import DatabaseError, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from houfu.kernel import db
+from houfu.kernel import db, ids
+from houfu.kernel.clock import now
 from houfu.limits import actions as limits
 from houfu.testing.threads import in_threads
 from houfu.testing.world import open_shop, pool
@@ -75,3 +77,42 @@ def test_two_batches_at_once_that_fit_alone_but_not_together_take_no_more_than_t
     assert taken * 250 == 10_000  # the band above needs a note that nobody wrote
     assert shop.fen("q:own:free") == 0
     assert shop.fen("q:pool:held") == 9_000
+
+
+def book(shop, own, pool_fen, temp, pool_id):
+    """Take a plan's limits for one order of the first store, as if it had been made a moment ago; return what is held.
+
+    No order stands on it, so it is undone in the end.
+    """
+    with transaction.atomic():
+        db.call(
+            "limits_book_v1", [ids.new()], [shop.merchant_id], [shop.store], [now()], [own], [pool_fen], [temp], [0],
+            [pool_id], True,
+        )  # fmt: skip
+        held = [shop.fen(f"q:{source}:held") for source in ("own", "pool", "temp")]
+        transaction.set_rollback(True)
+        return held
+
+
+@pytest.mark.parametrize(
+    ("own", "pool_fen", "temp", "fits"),
+    [
+        (1_000, 500, 0, True),
+        (900, 600, 0, False),  # own limit is left
+        (1_000, 2_001, 0, False),  # beyond the ratio
+        (1_000, 1_000, 100, False),  # on the loan, though the pool has room
+        (1_000, 2_000, 100, True),
+    ],
+)
+def test_a_plan_that_does_not_hold_any_more_is_found_out_and_moves_nothing(own, pool_fen, temp, fits):
+    """G5, G6: what was planned without locks is proved after the last of them."""
+    shop = open_twin(1_000, 9_000, 2, 5_000)
+    pool_id = db.rows("SELECT id FROM limits_pool WHERE merchant_id = %s", [shop.merchant_id])[0].id
+    before = shop.books()
+    if fits:
+        assert book(shop, own, pool_fen, temp, pool_id) == [own, pool_fen, temp]
+        return
+    with pytest.raises(DatabaseError) as refused:
+        book(shop, own, pool_fen, temp, pool_id)
+    assert refused.value.__cause__.sqlstate == "HF203"
+    assert shop.books() == before

@@ -14,6 +14,7 @@ from houfu.orders.models import Order
 from houfu.people import actions as people
 from houfu.people.actor import SCOPES
 from houfu.site import processes
+from houfu.testing.bodies import BAD_ORDERS
 from houfu.testing.threads import in_threads
 from houfu.testing.world import open_shop
 
@@ -31,46 +32,26 @@ def wanted(shop, id, amount_fen=100, **more):
 
 
 BODIES = [
+    *BAD_ORDERS,
     b'{"id": "G1", "store_id": 1, "amount_fen": 5}',
     b'{"id": "G2", "store_id": 1, "amount_fen": 5, "buyer": "b-1", "at": "2025-11-10T10:00:00+08:00"}',
     b'{"id": "G3", "store_id": 1, "amount_fen": 5, "buyer": null, "at": null}',
     b'{"id": "G4", "store_id": 1, "amount_fen": 10000000000000}',
     b'{"id": "G\\u0035", "store_id": 1, "amount_fen": 5}',
-    b"",
-    b"{",
-    b"[]",
     b"null",
-    b'{"id": "X", "id": "Y", "store_id": 1, "amount_fen": 5}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 5.0}',
-    b'{"id": "X", "store_id": 1, "amount_fen": "5"}',
-    b'{"id": "X", "store_id": 1, "amount_fen": true}',
-    b'{"id": "X", "store_id": 1, "amount_fen": NaN}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 1e400}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 0}',
-    b'{"id": "X", "store_id": 1, "amount_fen": -5}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 10000000000001}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 5, "more": 1}',
     b'{"id": "X", "store_id": 1}',
-    b'{"id": "X\\u0000", "store_id": 1, "amount_fen": 5}',
-    b'{"id": "\\ud800", "store_id": 1, "amount_fen": 5}',
     b'{"id": "", "store_id": 1, "amount_fen": 5}',
     b'{"id": "a b", "store_id": 1, "amount_fen": 5}',
     b'{"id": "X\\n", "store_id": 1, "amount_fen": 5}',
     b'{"id": "%b", "store_id": 1, "amount_fen": 5}' % (b"x" * 65),
-    '{"id": "１００", "store_id": 1, "amount_fen": 5}'.encode(),
     b'{"id": 5, "store_id": 1, "amount_fen": 5}',
     b'{"id": "X", "store_id": 1, "amount_fen": 5, "buyer": ""}',
     b'{"id": "X", "store_id": 1, "amount_fen": 5, "buyer": "a b"}',
     b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": ""}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "2025-11-10 10:00:00"}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": 1762740000}',
-    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "2025-11-11T10:00:00+08:00"}',
     b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "1999-11-11T10:00:00+08:00"}',
     b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "0001-01-01T00:00:00+08:00"}',
     b'{"id": "X", "store_id": 0, "amount_fen": 5}',
-    b'{"id": "X", "store_id": 99999999999999999999, "amount_fen": 5}',
     b'\xff{"id": "X", "store_id": 1, "amount_fen": 5}',
-    b"[" * 10_000,
 ]
 
 

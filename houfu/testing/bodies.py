@@ -1,0 +1,25 @@
+"""Bodies that ask for an order and must be refused, whoever reads them."""
+
+BAD_ORDERS = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"id": "X", "id": "Y", "store_id": 1, "amount_fen": 5}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 5.0}',
+    b'{"id": "X", "store_id": 1, "amount_fen": "5"}',
+    b'{"id": "X", "store_id": 1, "amount_fen": true}',
+    b'{"id": "X", "store_id": 1, "amount_fen": NaN}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 1e400}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 0}',
+    b'{"id": "X", "store_id": 1, "amount_fen": -5}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 10000000000001}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 5, "more": 1}',
+    b'{"id": "X\\u0000", "store_id": 1, "amount_fen": 5}',
+    b'{"id": "\\ud800", "store_id": 1, "amount_fen": 5}',
+    '{"id": "１００", "store_id": 1, "amount_fen": 5}'.encode(),
+    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "2025-11-10 10:00:00"}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": 1762740000}',
+    b'{"id": "X", "store_id": 1, "amount_fen": 5, "at": "2025-11-11T10:00:00+08:00"}',
+    b'{"id": "X", "store_id": 99999999999999999999, "amount_fen": 5}',
+    b"[" * 10_000,
+]
