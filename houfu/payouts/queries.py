@@ -234,7 +234,7 @@ def open_elsewhere(merchant_id: int, payout_id: UUID, order_ids: Sequence[str]) 
         "SELECT DISTINCT a.order_id FROM payouts_allocation a JOIN payouts_payout p"
         " ON p.merchant_id = a.merchant_id AND p.id = a.payout_id"
         " WHERE a.merchant_id = %s AND a.order_id = ANY (%s) AND a.payout_id <> %s"
-        " AND p.state IN ('scheduled', 'submitting', 'submitted', 'unknown')",
+        " AND p.final_at IS NULL",
         [merchant_id, list(order_ids), payout_id],
     )
     return {row.order_id for row in found}

@@ -73,7 +73,7 @@ class Waiver(_Part, frozen=True):
 
 
 class Payouts(_Part, frozen=True):
-    """P4–P9."""
+    """P4–P9; `beneficiary_approvers` are the roles that confirm an account before it is verified."""
 
     minimum_fen: Fen
     coverage_permille: Annotated[int, msgspec.Meta(ge=1000, le=10000)]
@@ -81,6 +81,7 @@ class Payouts(_Part, frozen=True):
     purposes: tuple[str, ...]
     denied_purposes: tuple[str, ...]
     structuring_hours: tuple[Count, ...]
+    beneficiary_approvers: tuple[str, ...] = ("legal",)
     automatic: Automatic
     manual: Manual
     waiver: Waiver | None = None
@@ -96,10 +97,12 @@ class Tier(_Part, frozen=True):
 
 
 class Staff(_Part, frozen=True):
-    """S1–S8."""
+    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`."""
 
     daily_count: tuple[Count, Count]
     face_permyriad: Annotated[int, msgspec.Meta(ge=0, le=10000)]
+    approval_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
     clerk: Tier
     store_manager: Tier
     regional_manager: Tier
