@@ -144,6 +144,7 @@ def _run(stores: int) -> dict[str, Any]:
     standing = clock.SteppedClock(PLACED)
     clock.install(standing)
     set_up, merchants = _lap(_earn, stores)
+    ground.analyse()
     standing.at = RUN
     seconds, made = _lap(tasks.run_due, BY)
     assert made == stores, "every store has matured money"
