@@ -216,7 +216,7 @@ def payouts(
         found = found.filter(state=state)
     if after:
         found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
-    return list(found.order_by("-requested_at", "-id")[:limit])
+    return db.page(found.order_by("-requested_at", "-id"), limit)
 
 
 def beneficiaries(by: Actor, merchant_id: int) -> list[Beneficiary]:
