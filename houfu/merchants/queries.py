@@ -1,5 +1,8 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
+from collections.abc import Sequence
+
+from houfu.kernel import db
 from houfu.kernel.errors import NotFound
 from houfu.merchants.models import ChannelAccount, Group, Merchant, Store
 from houfu.people.actor import Actor
@@ -81,7 +84,14 @@ def groups(by: Actor, merchant_id: int) -> list[Group]:
     return list(Group.objects.filter(merchant_id=merchant_id).order_by("id"))
 
 
-def lock_stores(merchant_id: int, ids: list[int]) -> None:
-    """Hold several stores until the action ends."""
-    held = Store.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, id__in=ids)
-    list(held.order_by("id").values_list("id"))
+def lock_stores(stores: Sequence[tuple[int, int]]) -> None:
+    """Hold several stores until the action ends.
+
+    Args:
+        stores: merchant and id of each.
+    """
+    db.rows(
+        "SELECT FROM merchants_store s JOIN unnest(%s::bigint[], %s::bigint[]) w (merchant_id, id)"
+        " ON (w.merchant_id, w.id) = (s.merchant_id, s.id) ORDER BY s.merchant_id, s.id FOR NO KEY UPDATE OF s",
+        [[merchant_id for merchant_id, _ in stores], [id for _, id in stores]],
+    )

@@ -53,7 +53,7 @@ def orders(
         found = found.filter(state=state)
     if after:
         found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
-    return list(found.order_by("-authorised_at", "-id")[:limit])
+    return db.page(found.order_by("-authorised_at", "-id"), limit)
 
 
 def lot(merchant_id: int, id: str) -> Lot | None:

@@ -93,26 +93,44 @@ def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> r
     )
 
 
-def facts_for_run(
-    merchant_id: int, policy: Policy, at: datetime, store_ids: Sequence[int]
-) -> list[tuple[int, int, rules.Facts]]:
-    """Gather what decides about paying stores out automatically: store, beneficiary and facts of each (P1, P5)."""
+class Standing(NamedTuple):
+    """A store that stands to be paid out by a run, and what decides about it."""
+
+    merchant_id: int
+    store_id: int
+    channel_account_id: int
+    beneficiary_id: int
+    facts: rules.Facts
+
+
+def facts_for_run(policy: Policy, at: datetime, run_day: date, stores: Sequence[tuple[int, int]]) -> list[Standing]:
+    """Gather what decides about paying stores out automatically, of all that were not run for this day (P1, P5).
+
+    Args:
+        stores: merchant and id of each.
+    """
     found = db.rows(
         """
-        SELECT s.id, s.state, o.beneficiary_id, o.purpose, b.purpose_class, b.state AS payee_state, b.channel_state,
-               b.usable_from, coalesce(m.balance_fen, 0) AS available_fen, coalesce(d.balance_fen, 0) AS deficit_fen
-        FROM payouts_standing_order o
+        SELECT s.merchant_id, s.id, s.state, s.channel_account_id, o.beneficiary_id, o.purpose, b.purpose_class,
+               b.state AS payee_state, b.channel_state, b.usable_from, coalesce(m.balance_fen, 0) AS available_fen,
+               coalesce(d.balance_fen, 0) AS deficit_fen
+        FROM unnest(%s::bigint[], %s::bigint[]) w (merchant_id, store_id)
+        JOIN payouts_standing_order o USING (merchant_id, store_id)
         JOIN merchants_store s ON s.merchant_id = o.merchant_id AND s.id = o.store_id
         JOIN payouts_beneficiary b ON b.merchant_id = o.merchant_id AND b.id = o.beneficiary_id
         LEFT JOIN ledger_account m ON (m.merchant_id, m.kind, m.owner) = (s.merchant_id, 'claim:matured', s.id)
         LEFT JOIN ledger_account d ON (d.merchant_id, d.kind, d.owner) = (s.merchant_id, 'deficit', s.id)
-        WHERE o.merchant_id = %s AND o.store_id = ANY (%s) ORDER BY s.id
+        WHERE NOT EXISTS (SELECT FROM payouts_run r
+                          WHERE (r.merchant_id, r.store_id, r.run_day) = (o.merchant_id, o.store_id, %s::date))
+        ORDER BY s.merchant_id, s.id
         """,
-        [merchant_id, list(store_ids)],
+        [[merchant_id for merchant_id, _ in stores], [store_id for _, store_id in stores], run_day],
     )
     return [
-        (
+        Standing(
+            row.merchant_id,
             row.id,
+            row.channel_account_id,
             row.beneficiary_id,
             rules.Facts(
                 at=at,
@@ -130,6 +148,17 @@ def facts_for_run(
         )
         for row in found
     ]
+
+
+def waiting_for_run(run: RunDay) -> list[tuple[int, int]]:
+    """Return the stores, by merchant and id, that stood to be paid out when a run day came and were not run since."""
+    found = db.rows(
+        "SELECT s.merchant_id, s.store_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT"
+        " FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s)"
+        " ORDER BY 1, 2",
+        [run.at, run.day],
+    )
+    return [(row.merchant_id, row.store_id) for row in found]
 
 
 class Window(NamedTuple):
@@ -189,7 +218,7 @@ def payouts(
         found = found.filter(state=state)
     if after:
         found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
-    return list(found.order_by("-requested_at", "-id")[:limit])
+    return db.page(found.order_by("-requested_at", "-id"), limit)
 
 
 def beneficiaries(by: Actor, merchant_id: int) -> list[Beneficiary]:

@@ -247,3 +247,20 @@ def test_what_has_no_meaning_of_ours_keeps_its_own_cause():
     with pytest.raises(DatabaseError) as refused:
         db.action(lambda: db.rows("SELECT no_such_column"))()
     assert refused.value.__cause__.sqlstate == "42703"
+
+
+class Listing:
+    """Rows of which reading any says how they are looked for."""
+
+    def __getitem__(self, rows):
+        return [_bitmaps()] * rows.stop
+
+
+def _bitmaps():
+    return db.rows("SHOW enable_bitmapscan")[0].enable_bitmapscan
+
+
+def test_a_page_is_read_along_its_index_and_what_comes_after_it_as_the_planner_likes():
+    assert (db.page(Listing(), 2), _bitmaps()) == (["off", "off"], "on")
+    with transaction.atomic():
+        assert (db.page(Listing(), 1), _bitmaps()) == (["off"], "on")

@@ -1,7 +1,8 @@
 """Every write to payouts: one verb, one function, its own transaction."""
 
 from houfu.payouts.actions.beneficiaries import note_channel_state, register, revoke, verify
-from houfu.payouts.actions.requests import cancel, request, run, stand, stand_down
+from houfu.payouts.actions.requests import cancel, request
+from houfu.payouts.actions.runs import run, stand, stand_down
 from houfu.payouts.actions.sending import begin, note_late, postpone, record, turn_down
 
 __all__ = [

@@ -200,7 +200,7 @@ def _money_of_every_end(channel):
     channel.hands.set(shanghai(2025, 11, 14, 10))
     channel.work()
     worker.take_statements()
-    [run] = payouts.run(by=WORKER, merchant_id=shop.merchant_id, run_day=clock.business_day(clock.now()))
+    [run] = payouts.run(by=WORKER, run_day=clock.business_day(clock.now()), stores=[(shop.merchant_id, shop.store)])
     payouts.cancel(by=shop.owner, merchant_id=shop.merchant_id, id=run.id)
     shop.ask(10_000)
 
