@@ -20,6 +20,8 @@ from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
 from houfu.policies import actions as policies
+from houfu.risk import actions as risk
+from houfu.risk.states import MACHINES as RISK
 
 MACHINES = {
     "store": states.pairs(STORE),
@@ -28,6 +30,7 @@ MACHINES = {
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
+    **{machine: states.pairs(moves) for machine, moves in RISK.items()},
 }
 
 
@@ -66,6 +69,7 @@ def migrate(*, kind: str) -> None:
     _write_identity(kind)
     policies.load_shipped(by=system("upkeep"))
     calendars.load_shipped(by=system("upkeep"))
+    risk.load_shipped(by=system("upkeep"))
 
 
 def migrated() -> bool:
