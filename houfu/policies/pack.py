@@ -177,7 +177,7 @@ class Splits(_Part, frozen=True):
 
 
 class Risk(_Part, frozen=True):
-    """K1, K2, K4–K6."""
+    """K1–K6. What has a default came later than the first pack: the operator's own choice where no pack says else."""
 
     usage_alert_permille: Permille
     usage_calm_permille: Permille
@@ -187,6 +187,19 @@ class Risk(_Part, frozen=True):
     shared_volume_permille: Permille
     dispute_permille: Permille
     dispute_points: Count
+    shared_volume_points: Count = 5
+    person_payouts: Count = 15
+    person_hours: Count = 72
+    origin_memory: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    takeover_payouts: Count = 3
+    return_permille: Permille = 200
+    orders_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 30
+    orders_least: Count = 20
+    small_order_fen: Fen = 5_000
+    small_orders: Count = 10
+    first_orders_permille: Permille = 800
+    case_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    reminder_hours: Count = 24
 
 
 class LookThrough(_Part, frozen=True):

@@ -71,11 +71,13 @@ INSTALLED_APPS = [
         "limits",
         "channels",
         "orders",
+        "risk",
         "payouts",
         "reconciliation",
         "imports",
     )
 ]
+COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")

@@ -21,6 +21,8 @@ from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
 from houfu.people.states import STAFF
 from houfu.policies import actions as policies
+from houfu.risk import actions as risk
+from houfu.risk.states import MACHINES as RISK
 
 MACHINES = {
     "staff": states.pairs(STAFF),
@@ -30,6 +32,7 @@ MACHINES = {
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
+    **{machine: states.pairs(moves) for machine, moves in RISK.items()},
 }
 
 
@@ -68,6 +71,7 @@ def migrate(*, kind: str) -> None:
     _write_identity(kind)
     policies.load_shipped(by=system("upkeep"))
     calendars.load_shipped(by=system("upkeep"))
+    risk.load_shipped(by=system("upkeep"))
 
 
 def migrated() -> bool:
