@@ -1,6 +1,6 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
@@ -33,6 +33,17 @@ def store(merchant_id: int, id: int) -> Store:
     if found is None:
         raise NotFound()
     return found
+
+
+def share_a_group(merchant_id: int, id: int, others: Collection[int]) -> bool:
+    """Say whether a store is in one group with any of the others."""
+    groups = Store.objects.filter(merchant_id=merchant_id, id__in=others, group_id__isnull=False).values("group_id")
+    return Store.objects.filter(merchant_id=merchant_id, id=id, group_id__in=groups).exists()
+
+
+def lock_merchant(merchant_id: int) -> None:
+    """Hold a merchant until the action ends: what its people ask for is counted one after another."""
+    list(Merchant.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id).values_list("merchant_id"))
 
 
 def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:

@@ -15,8 +15,9 @@ from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.merchants import queries as merchants
 from houfu.orders import queries as orders
-from houfu.payouts import rules, tiers
+from houfu.payouts import rules, staff
 from houfu.payouts.models import Allocation, Attempt, Beneficiary, JoinedPayout, Payout, Run, StandingOrder
+from houfu.payouts.staff import Asked
 from houfu.payouts.states import GIVEN_BACK
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
@@ -36,16 +37,20 @@ class Quote:
     goes_at: datetime | None
     arrives_by: datetime | None
     orders: list[tuple[str, int]]
+    chain: tuple[str, ...]
     reasons: list[Reason]
     policy: str
 
 
 def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str) -> Quote:
-    """Say what a manual payout would cost, what it would pay out and every reason against it; creates nothing."""
-    by.require("payouts:read", merchant_id, store_id)
+    """Say what a manual payout would cost, what it would pay out, who would have to agree and every reason against it;
+    creates nothing."""
+    staff.reach(by, "payouts:read", merchant_id, store_id)
     at = clock.now()
     policy = policies.at(at)
-    facts = facts_for(merchant_id, policy, at, Asked(store_id, beneficiary_id, amount_fen, purpose))
+    asked = Asked(store_id, beneficiary_id, amount_fen, purpose)
+    facts = facts_for(merchant_id, policy, at, asked)
+    judgement = staff.judge(by, merchant_id, asked, at, policy)
     waived = rules.waivable(amount_fen, policy.payouts.waiver) and waivers_left(policy) > 0
     fee_fen = 0 if waived else rules.fee(amount_fen, policy.payouts.manual.fee_permille)
     return Quote(
@@ -58,18 +63,10 @@ def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, am
         goes_at=facts.goes_at,
         arrives_by=facts.goes_at and facts.goes_at + timedelta(hours=policy.payouts.manual.arrival_hours),
         orders=orders.first_lots(merchant_id, store_id, amount_fen) if amount_fen > 0 else [],
-        reasons=rules.blocks(facts, policy.payouts),
+        chain=judgement.chain,
+        reasons=[*rules.blocks(facts, policy.payouts), *judgement.reasons],
         policy=policy.version,
     )
-
-
-class Asked(NamedTuple):
-    """What somebody wants paid out, to whom and for what."""
-
-    store_id: int
-    beneficiary_id: int
-    amount_fen: int
-    purpose: str
 
 
 def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> rules.Facts:
@@ -260,65 +257,6 @@ def by_request_no(merchant_id: int, request_no: str) -> Payout | None:
 def with_work(at: datetime, limit: int) -> list[Payout]:
     """Return payouts whose next action is due, of all merchants, the longest waiting first."""
     return list(Payout.objects.filter(next_action_at__lte=at).order_by("next_action_at")[:limit])
-
-
-class Alike(NamedTuple):
-    """By what an earlier payout is found to belong together with one that is asked for; empty where unknown."""
-
-    person: str
-    device: str
-    beneficiary_id: int
-    store_id: int
-
-
-_COUNTED = """
-    SELECT id, requested_at, amount_fen, person, business_day, person = %(person)s AS same_person,
-           device <> '' AND device = %(device)s AS same_device, beneficiary_id = %(beneficiary)s AS same_beneficiary,
-           store_id = %(store)s AS same_store
-    FROM payouts_payout
-    WHERE merchant_id = %(merchant)s AND requested_at > %(since)s AND kind = 'manual' AND state <> ALL (%(given_back)s)
-    ORDER BY requested_at, id
-"""
-
-
-def counted(merchant_id: int, alike: Alike, at: datetime, policy: Policy) -> tiers.Counted:
-    """Count what a person, and whoever looks like them, has asked for before; runs count for nobody (S5, S6, P9).
-
-    What was given back counts no more. The caller holds the merchant, so that no two payouts count past each other.
-    """
-    today = clock.business_day(at)
-    window = at - timedelta(hours=max(policy.payouts.structuring_hours, default=0))
-    rows = db.rows(
-        _COUNTED,
-        {
-            "merchant": merchant_id,
-            "person": alike.person,
-            "device": alike.device,
-            "beneficiary": alike.beneficiary_id,
-            "store": alike.store_id,
-            "since": min(window, clock.start_of(today.replace(day=1))),
-            "given_back": sorted(GIVEN_BACK),
-        },
-    )
-    own = [row for row in rows if row.same_person and row.business_day.replace(day=1) == today.replace(day=1)]
-    shared = [
-        tiers.Joined(
-            row.id,
-            row.requested_at,
-            row.amount_fen,
-            tuple(name for name in _SHARES if getattr(row, f"same_{name}")),
-        )
-        for row in rows
-        if row.requested_at > window
-    ]
-    return tiers.Counted(
-        today=sum(row.business_day == today for row in own),
-        month_fen=sum(row.amount_fen for row in own),
-        joined=tuple(piece for piece in shared if piece.shares),
-    )
-
-
-_SHARES = ("person", "device", "beneficiary", "store")
 
 
 def joined(by: Actor, merchant_id: int, id: UUID) -> list[JoinedPayout]:

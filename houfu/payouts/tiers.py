@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from houfu.kernel.errors import Reason
@@ -18,12 +18,16 @@ class Asker:
 
     Args:
         role: one of the ladder's; whoever has another role, or none, asks above every tier.
+        crosses: whether they ask for money of a store that is not their own (S8).
+        stepped_up_at: when they last proved with a passkey, or otherwise as the policy accepts it, that it is them.
     """
 
     role: str
     per_payout_fen: int | None = None
     monthly_fen: int | None = None
     daily_count: int | None = None
+    crosses: bool = False
+    stepped_up_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,8 @@ class Judgement:
     structured: bool
 
 
-def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff) -> Judgement:
-    """Judge an amount against the asker's tier, alone and together with what it joins (S1–S6, P9)."""
+def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: datetime) -> Judgement:
+    """Judge an amount against the asker's tier, alone and together with what it joins (S1–S6, S8, P9)."""
     tier_name = tier_of(asker.role)
     tier: Tier = getattr(policy, tier_name)
     cap_fen = _lower(tier.per_payout_fen, asker.per_payout_fen)
@@ -84,6 +88,7 @@ def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff) -> Jud
         *_cap(tier_name, amount_fen, cap_fen if bounded else None),
         *_month(amount_fen, counted.month_fen, _lower(tier.monthly_fen, asker.monthly_fen)),
         *_day(counted.today, min(policy.daily_count[1], asker.daily_count or policy.daily_count[1])),
+        *_step_up(asker, policy, at),
     ]
     needed = max(LADDER.index(tier_name), LADDER.index(covering(aggregated_fen, policy)))
     return Judgement(
@@ -127,3 +132,11 @@ def _day(today: int, count: int) -> list[Reason]:
     if today < count:
         return []
     return [Reason("daily_count_reached", "S5", {"today": today, "daily_count": count}, "Wait for the next day.")]
+
+
+def _step_up(asker: Asker, policy: Staff, at: datetime) -> list[Reason]:
+    fresh = asker.stepped_up_at and at - asker.stepped_up_at <= timedelta(minutes=policy.step_up_minutes)
+    if fresh or not asker.crosses:
+        return []
+    figures = {"minutes": policy.step_up_minutes}
+    return [Reason("step_up_needed", "S8", figures, "Prove with your passkey that it is you, then ask again.")]

@@ -1,6 +1,7 @@
 """The actor: on whose behalf something happens, and which natural person stands behind it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from houfu.kernel.errors import Forbidden, NotFound
@@ -58,6 +59,7 @@ class Actor:
         stores: the stores that the actor is bound to; None for all of the merchant.
         device: digest of what tells the actor's device apart, where it is known.
         ip: the address that the request came from, where there was one.
+        stepped_up_at: when they last proved by a passkey that it is them, in this session (S8).
     """
 
     label: str
@@ -70,6 +72,7 @@ class Actor:
     stores: frozenset[int] | None = None
     device: str = ""
     ip: str = ""
+    stepped_up_at: datetime | None = None
 
     def require(self, scope: str, merchant_id: int | None = None, store_id: int | None = None) -> None:
         """Refuse unless the actor may do `scope` to things of `merchant_id`, and of `store_id` where one is named.

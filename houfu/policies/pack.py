@@ -81,10 +81,10 @@ class Payouts(_Part, frozen=True):
     purposes: tuple[str, ...]
     denied_purposes: tuple[str, ...]
     structuring_hours: tuple[Count, ...]
-    beneficiary_approvers: tuple[str, ...] = ("legal",)
     automatic: Automatic
     manual: Manual
     waiver: Waiver | None = None
+    beneficiary_approvers: tuple[str, ...] = ("legal",)
 
 
 class Tier(_Part, frozen=True):
@@ -101,12 +101,12 @@ class Staff(_Part, frozen=True):
 
     daily_count: tuple[Count, Count]
     face_permyriad: Annotated[int, msgspec.Meta(ge=0, le=10000)]
-    approval_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
-    step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
     clerk: Tier
     store_manager: Tier
     regional_manager: Tier
     above: Tier
+    approval_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
 
 
 class Pools(_Part, frozen=True):

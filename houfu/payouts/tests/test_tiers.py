@@ -46,27 +46,27 @@ def codes(judgement):
 )
 def test_each_tier_has_its_cap_and_its_approvers(staff, role, fen, refused, chain):
     """S1–S4, at the limit and a fen beside it."""
-    judgement = judge(Asker(role), fen, Counted(), staff)
+    judgement = judge(Asker(role), fen, Counted(), staff, AT)
     assert (codes(judgement), judgement.chain) == (refused, chain)
 
 
 def test_four_small_payouts_are_one_of_their_sum(staff):
     """P9: 4 × 1,499 is judged as 5,996: a supervisor agrees, and compliance looks at it first."""
-    third = judge(Asker("clerk"), 149_900, Counted(2, 299_800, before(149_900, 149_900)), staff)
-    fourth = judge(Asker("clerk"), 149_900, Counted(3, 0, before(149_900, 149_900, 149_900)), staff)
+    third = judge(Asker("clerk"), 149_900, Counted(2, 299_800, before(149_900, 149_900)), staff, AT)
+    fourth = judge(Asker("clerk"), 149_900, Counted(3, 0, before(149_900, 149_900, 149_900)), staff, AT)
     assert (third.aggregated_fen, third.chain, third.structured) == (449_700, (), False)
     assert (fourth.aggregated_fen, fourth.chain, fourth.structured) == (599_600, ("supervisor",), True)
 
 
 @pytest.mark.parametrize(("joined", "structured"), [(400_000, False), (400_001, True)])
 def test_the_sum_is_held_from_the_first_fen_above_the_cap(staff, joined, structured):
-    assert judge(Asker("clerk"), 100_000, Counted(1, 0, before(joined)), staff).structured is structured
+    assert judge(Asker("clerk"), 100_000, Counted(1, 0, before(joined)), staff, AT).structured is structured
 
 
 @pytest.mark.parametrize("shares", [("person",), ("device",), ("beneficiary",), ("store",)])
 def test_whatever_is_shared_joins(staff, shares):
     """P9: two accounts, two devices, two stores or two beneficiaries do not make two of one."""
-    assert judge(Asker("clerk"), 300_000, Counted(0, 0, before(300_000, shares=shares)), staff).structured
+    assert judge(Asker("clerk"), 300_000, Counted(0, 0, before(300_000, shares=shares)), staff, AT).structured
 
 
 @pytest.mark.parametrize(("today", "own", "allowed"), [
@@ -74,21 +74,32 @@ def test_whatever_is_shared_joins(staff, shares):
 ])  # fmt: skip
 def test_a_person_asks_up_to_their_daily_count(staff, today, own, allowed):
     """S5: one to five a day, set per person."""
-    judgement = judge(Asker("clerk", daily_count=own), 10_000, Counted(today), staff)
+    judgement = judge(Asker("clerk", daily_count=own), 10_000, Counted(today), staff, AT)
     assert codes(judgement) == ([] if allowed else ["daily_count_reached"])
 
 
 @pytest.mark.parametrize(("month", "allowed"), [(400_000, True), (400_001, False)])
 def test_a_month_has_its_cap_too(staff, month, allowed):
     """S6."""
-    judgement = judge(Asker("clerk"), 100_000, Counted(0, month), staff)
+    judgement = judge(Asker("clerk"), 100_000, Counted(0, month), staff, AT)
     assert codes(judgement) == ([] if allowed else ["monthly_cap_reached"])
 
 
+@pytest.mark.parametrize(
+    ("crosses", "minutes", "allowed"),
+    [(False, None, True), (True, None, False), (True, 5, True), (True, 5.1, False), (True, 0, True)],
+)
+def test_money_of_another_store_needs_a_fresh_proof_of_who_asks(staff, crosses, minutes, allowed):
+    """S8."""
+    proved = None if minutes is None else AT - timedelta(minutes=minutes)
+    asker = Asker("regional_manager", crosses=crosses, stepped_up_at=proved)
+    assert codes(judge(asker, 10_000, Counted(), staff, AT)) == ([] if allowed else ["step_up_needed"])
+
+
 def test_a_persons_own_settings_only_lower_what_the_role_has(staff):
-    lower = judge(Asker("clerk", per_payout_fen=100_000, monthly_fen=150_000), 100_001, Counted(), staff)
-    higher = judge(Asker("clerk", per_payout_fen=900_000), 500_001, Counted(), staff)
-    manager = judge(Asker("regional_manager", per_payout_fen=1_000_000), 1_000_001, Counted(), staff)
+    lower = judge(Asker("clerk", per_payout_fen=100_000, monthly_fen=150_000), 100_001, Counted(), staff, AT)
+    higher = judge(Asker("clerk", per_payout_fen=900_000), 500_001, Counted(), staff, AT)
+    manager = judge(Asker("regional_manager", per_payout_fen=1_000_000), 1_000_001, Counted(), staff, AT)
     assert codes(lower) == codes(manager) == ["above_tier"]
     assert codes(higher) == ["above_tier", "monthly_cap_reached"]
 
@@ -101,8 +112,8 @@ def test_no_way_of_splitting_needs_fewer_approvers_than_the_whole(role, pieces):
     """P9, I-14: the last piece of a split needs the chain that the whole needs, whoever asks."""
     staff = policies.at(AT).staff
     *earlier, last = pieces
-    split = judge(Asker(role), last, Counted(len(earlier), 0, before(*earlier)), staff)
-    whole = judge(Asker(role), sum(pieces), Counted(), staff)
+    split = judge(Asker(role), last, Counted(len(earlier), 0, before(*earlier)), staff, AT)
+    whole = judge(Asker(role), sum(pieces), Counted(), staff, AT)
     assert split.chain == whole.chain
     assert split.aggregated_fen == sum(pieces)
     assert LADDER.index(covering(sum(pieces), staff)) >= LADDER.index(covering(last, staff))
