@@ -69,6 +69,7 @@ INSTALLED_APPS = [
         "merchants",
         "ledger",
         "limits",
+        "approvals",
         "channels",
         "orders",
         "payouts",
@@ -78,6 +79,7 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
+PUBLIC_URL = os.environ.get("HOUFU_URL", "http://localhost:8900")
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
 USE_TZ = True
