@@ -15,6 +15,7 @@ from houfu.cli import opening
 from houfu.kernel.errors import Refused
 
 NOUNS = {
+    "approvals": ("houfu.approvals.cli:cli", "What must be agreed to, and by whom. 审批"),
     "bench": ("houfu.bench.cli:cli", "How fast this machine is. 性能"),
     "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
     "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),

@@ -18,7 +18,7 @@ from houfu.orders import queries as orders
 from houfu.payouts import rules, staff
 from houfu.payouts.models import Allocation, Attempt, Beneficiary, JoinedPayout, Payout, Run, StandingOrder
 from houfu.payouts.staff import Asked
-from houfu.payouts.states import GIVEN_BACK
+from houfu.payouts.states import GIVEN_BACK, WAITING
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.policies.pack import Policy
@@ -257,6 +257,28 @@ def by_request_no(merchant_id: int, request_no: str) -> Payout | None:
 def with_work(at: datetime, limit: int) -> list[Payout]:
     """Return payouts whose next action is due, of all merchants, the longest waiting first."""
     return list(Payout.objects.filter(next_action_at__lte=at).order_by("next_action_at")[:limit])
+
+
+def signed_content(payout: Payout) -> rules.Content:
+    """Return what those who agree to a payout see and sign."""
+    payee = Beneficiary.objects.get(merchant_id=payout.merchant_id, id=payout.beneficiary_id)
+    names = ("store_id", "amount_fen", "fee_fen", "purpose", "tax_category")
+    return rules.signed_content(
+        {"payout": str(payout.id), **{name: getattr(payout, name) for name in names}},
+        payee_shown(payee),
+        [(a.order_id, a.amount_fen, a.generation) for a in allocations(payout.merchant_id, payout.id)],
+    )
+
+
+def payee_shown(payee: Beneficiary) -> dict[str, str]:
+    """Return an account as those see it who agree to it: never its number, but what no other account has."""
+    digest = bytes(payee.account_digest).hex()
+    return {"kind": payee.kind, "holder": payee.holder, "account_tail": payee.account_tail, "account_digest": digest}
+
+
+def waiting() -> list[Payout]:
+    """Return payouts that wait for people, of all merchants: for approval, or for compliance to look at them."""
+    return list(Payout.objects.filter(state__in=WAITING).order_by("merchant_id", "id"))
 
 
 def joined(by: Actor, merchant_id: int, id: UUID) -> list[JoinedPayout]:

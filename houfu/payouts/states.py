@@ -18,6 +18,7 @@ PAYOUT = states.table(
     fail=("submitting submitted unknown", "failed"),
     give_back=("paid", "returned"),
 )
+WAITING = frozenset({"pending_approval", "risk_hold"})
 GIVEN_BACK = frozenset({"failed", "returned", "cancelled", "rejected", "expired"})
 FINAL = GIVEN_BACK | {"paid"}
 move = partial(states.apply, PAYOUT)

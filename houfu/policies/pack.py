@@ -109,6 +109,14 @@ class Staff(_Part, frozen=True):
     step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
 
 
+class Approvals(_Part, frozen=True):
+    """S7: how long a role may be lent, how often a chain is looked after, and when its next signer is reminded."""
+
+    delegation_days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    look_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
+    reminder_hours: Annotated[int, msgspec.Meta(ge=1)] = 24
+
+
 class Pools(_Part, frozen=True):
     """G3–G5, G10; `filing_above_fen` is None while no filing is asked for."""
 
@@ -237,6 +245,7 @@ class Policy(_Part, frozen=True):
     splits: Splits
     risk: Risk
     compliance: Compliance
+    approvals: Approvals = Approvals()
 
 
 def read(text: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 
 from houfu import __version__
+from houfu.approvals.api import router as approvals
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
@@ -55,7 +56,7 @@ api = NinjaAPI(
 )
 api.add_decorator(strict_query)
 for router in (
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
         "merchants",
         "ledger",
         "limits",
+        "approvals",
         "channels",
         "orders",
         "risk",
@@ -80,6 +81,7 @@ INSTALLED_APPS = [
 COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
+PUBLIC_URL = os.environ.get("HOUFU_URL", "http://localhost:8900")
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
 USE_TZ = True

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
+from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, postgres, states
 from houfu.kernel.errors import Refused
@@ -32,6 +33,7 @@ MACHINES = {
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
+    "approval": states.pairs(APPROVAL),
     **{machine: states.pairs(moves) for machine, moves in RISK.items()},
 }
 

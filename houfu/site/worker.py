@@ -11,6 +11,7 @@ from typing import TypeVar
 import psycopg
 from django.db import Error, connection
 
+from houfu.approvals import actions as approvals
 from houfu.channels import actions as channels
 from houfu.channels import queries as channel_queries
 from houfu.channels import registry
@@ -111,6 +112,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: payout_tasks.work_off(NAME),
     lambda: limits.mark_overdue(by=BY),
     lambda: payouts.note_late(by=BY),
+    lambda: approvals.lapse(by=BY),
 )
 
 

@@ -1,10 +1,11 @@
-"""Asking for money out and giving it up again; a run sets money aside by the same steps (P2–P5, P7, P8, P10)."""
+"""Asking for money out and giving it up again; a run sets money aside by the same steps (P2–P5, P7–P10)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from houfu.approvals import actions as approvals
 from houfu.history import actions as history
 from houfu.kernel import clock, db, ids
 from houfu.kernel.errors import Refused
@@ -12,11 +13,15 @@ from houfu.ledger import actions as ledger
 from houfu.ledger.actions import Account, Transfer
 from houfu.merchants import queries as merchants
 from houfu.orders import actions as orders
-from houfu.payouts import books, queries, rules, states
-from houfu.payouts.models import Payout
+from houfu.payouts import books, queries, rules, staff, states
+from houfu.payouts.models import JoinedPayout, Payout
+from houfu.payouts.staff import Asked
+from houfu.payouts.tiers import Judgement
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.policies.pack import Policy
+from houfu.risk import actions as risk
+from houfu.risk.rules import PayoutFacts
 
 
 class PayoutRefused(Refused):
@@ -47,6 +52,9 @@ class Accepted:
     permille: int
     due_at: datetime
     arrives_by: datetime
+    chain: tuple[str, ...] = ()
+    joined_fen: int = 0
+    hold_class: str = ""
 
 
 @db.action
@@ -55,7 +63,8 @@ def request(
 ) -> Payout:
     """Ask for money of a store to be paid out; it is set aside at once, lot by lot, oldest first.
 
-    Outside the manual window the payout waits for the next opening (P2).
+    Whoever has to agree is asked (S2–S4), and what risk holds is looked at first (K3). Outside the manual window the
+    payout waits for the next opening (P2).
 
     Args:
         id: chosen by the caller; asking again with the same id and content returns the same payout.
@@ -64,29 +73,24 @@ def request(
         PayoutRefused: with every reason at once; nothing was set aside.
         PayoutIdReused: the id belongs to a payout with other content.
     """
-    store = merchants.lock_store(by, "payouts:write", merchant_id, store_id)
+    staff.reach(by, "payouts:write", merchant_id, store_id)
+    merchants.lock_merchant(merchant_id)
+    merchants.lock_stores([(merchant_id, store_id)])
+    asked = Asked(store_id, beneficiary_id, amount_fen, purpose)
     if there := Payout.objects.filter(merchant_id=merchant_id, id=id).first():
-        if (there.store_id, there.beneficiary_id, there.amount_fen, there.purpose) != (
-            store_id,
-            beneficiary_id,
-            amount_fen,
-            purpose,
-        ):
+        if (there.store_id, there.beneficiary_id, there.amount_fen, there.purpose) != asked:
             raise PayoutIdReused()
         return there
     now = clock.now()
     policy = policies.at(now)
-    asked = queries.Asked(store_id, beneficiary_id, amount_fen, purpose)
-    facts = queries.facts_for(merchant_id, policy, now, asked)
-    if reasons := rules.blocks(facts, policy.payouts):
-        raise PayoutRefused(*reasons)
+    facts, judgement = _checked(by, merchant_id, asked, now, policy)
     assert facts.goes_at
     manual = policy.payouts.manual
     accepted = Accepted(
         merchant_id,
         id,
         store_id,
-        store.channel_account_id,
+        merchants.store(merchant_id, store_id).channel_account_id,
         beneficiary_id,
         "manual",
         purpose,
@@ -94,11 +98,72 @@ def request(
         manual.fee_permille,
         facts.goes_at,
         facts.goes_at + timedelta(hours=manual.arrival_hours),
+        chain=judgement.chain,
+        joined_fen=judgement.aggregated_fen - amount_fen,
+        hold_class=_held_by_risk(by, merchant_id, id, asked, judgement),
     )
     parts = hold([accepted])
-    if reasons := rules.blocks(queries.facts_for(merchant_id, policy, now, asked), policy.payouts):
+    _checked(by, merchant_id, asked, now, policy)
+    payout = set_aside(by, policy, now, [accepted], parts)[0]
+    _join(payout, judgement)
+    if judgement.chain:
+        approvals.open(
+            by=by,
+            merchant_id=merchant_id,
+            id=id,
+            subject=f"payout/{id}",
+            version=1,
+            payload=queries.signed_content(payout),
+            chain=judgement.chain,
+            expires_at=payout.next_action_at,
+        )
+    return payout
+
+
+def _checked(
+    by: Actor, merchant_id: int, asked: Asked, now: datetime, policy: Policy
+) -> tuple[rules.Facts, Judgement]:
+    """Return what decides about a payout, if nothing stands against it.
+
+    Raises:
+        PayoutRefused: with every reason.
+    """
+    facts = queries.facts_for(merchant_id, policy, now, asked)
+    judgement = staff.judge(by, merchant_id, asked, now, policy)
+    if reasons := [*rules.blocks(facts, policy.payouts), *judgement.reasons]:
         raise PayoutRefused(*reasons)
-    return set_aside(by, policy, now, [accepted], parts)[0]
+    return facts, judgement
+
+
+def _held_by_risk(by: Actor, merchant_id: int, id: UUID, asked: Asked, judgement: Judgement) -> str:
+    """Let risk judge a payout, and return the class of its reason to hold it, if it has one (K3, P9)."""
+    facts = PayoutFacts(
+        store_id=asked.store_id,
+        beneficiary_id=asked.beneficiary_id,
+        amount_fen=asked.amount_fen,
+        person=by.person,
+        device=by.device,
+        ip=by.ip,
+        joined=[str(piece.payout_id) for piece in judgement.joined],
+        joined_fen=judgement.aggregated_fen - asked.amount_fen,
+        structured=judgement.structured,
+    )
+    verdict = risk.judge(by=by, merchant_id=merchant_id, subject=f"payout/{id}", facts=facts)
+    return verdict.reason_class if verdict.outcome == "hold" else ""
+
+
+def _join(payout: Payout, judgement: Judgement) -> None:
+    """Keep which earlier payouts this one was judged as one with (P9)."""
+    JoinedPayout.objects.bulk_create(
+        JoinedPayout(
+            merchant_id=payout.merchant_id,
+            payout_id=payout.id,
+            joined_id=piece.payout_id,
+            amount_fen=piece.amount_fen,
+            shares=list(piece.shares),
+        )
+        for piece in judgement.joined
+    )
 
 
 def hold(accepted: Sequence[Accepted]) -> list[list[orders.Part]]:
@@ -140,6 +205,7 @@ def set_aside(
 
 
 def _payout(by: Actor, policy: Policy, now: datetime, accepted: Accepted, waived: bool) -> Payout:
+    state, look_at = rules.first_state(accepted.chain, accepted.hold_class, now, accepted.due_at, policy)
     return Payout(
         merchant_id=accepted.merchant_id,
         id=accepted.id,
@@ -153,14 +219,19 @@ def _payout(by: Actor, policy: Policy, now: datetime, accepted: Accepted, waived
         fee_fen=0 if waived else rules.fee(accepted.amount_fen, accepted.permille),
         waived=waived,
         policy=policy.version,
-        state="scheduled",
+        state=state,
         requested_by=by.label,
         person=by.person,
+        staff_id=by.staff_id,
+        device=by.device,
+        chain=list(accepted.chain),
+        aggregated_fen=accepted.amount_fen + accepted.joined_fen,
+        hold_class=accepted.hold_class,
         requested_at=now,
         business_day=clock.business_day(now),
         due_at=accepted.due_at,
         arrives_by=accepted.arrives_by,
-        next_action_at=accepted.due_at,
+        next_action_at=look_at,
     )
 
 
@@ -182,8 +253,8 @@ def _claim_waivers(policy: Policy, accepted: Sequence[Accepted]) -> set[UUID]:
 
 _COLUMNS = (
     "merchant_id", "id", "store_id", "channel_account_id", "beneficiary_id", "kind", "purpose", "tax_category",
-    "amount_fen", "fee_fen", "waived", "policy", "state", "requested_by", "person", "requested_at", "business_day",
-    "due_at", "arrives_by", "next_action_at",
+    "amount_fen", "fee_fen", "waived", "policy", "state", "requested_by", "person", "staff_id", "device",
+    "aggregated_fen", "hold_class", "requested_at", "business_day", "due_at", "arrives_by", "next_action_at",
 )  # fmt: skip
 
 
@@ -193,6 +264,7 @@ def _write(payouts: Sequence[Payout], allocated: Sequence[Sequence[orders.Part]]
     db.call(
         "payouts_write_v1",
         *([getattr(payout, name) for payout in payouts] for name in _COLUMNS),
+        [",".join(payout.chain) for payout in payouts],
         [payout.merchant_id for payout, _ in parts],
         [payout.id for payout, _ in parts],
         *(list(column) for column in zip(*(part for _, part in parts), strict=True)),
