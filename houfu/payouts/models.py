@@ -19,7 +19,9 @@ class Beneficiary(models.Model):
     state = models.TextField()
     channel_state = models.TextField()
     registered_by = models.TextField()
+    person = models.TextField()
     registered_at = models.DateTimeField()
+    verified_person = models.TextField(null=True)
     usable_from = models.DateTimeField(null=True)
 
     class Meta:

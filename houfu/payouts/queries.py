@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from houfu.approvals import queries as approval_queries
 from houfu.calendars import queries as calendars
 from houfu.calendars.rules import RunDay
 from houfu.kernel import clock, db
@@ -22,6 +23,7 @@ from houfu.payouts.states import GIVEN_BACK, WAITING
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.policies.pack import Policy
+from houfu.risk import queries as risk_queries
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ def facts_for_run(policy: Policy, at: datetime, run_day: date, stores: Sequence[
         """,
         [[merchant_id for merchant_id, _ in stores], [store_id for _, store_id in stores], run_day],
     )
+    restricted = risk_queries.restricted_stores(stores)
     return [
         Standing(
             row.merchant_id,
@@ -141,6 +144,7 @@ def facts_for_run(policy: Policy, at: datetime, run_day: date, stores: Sequence[
                 payee_channel_state=row.channel_state,
                 payee_usable_from=row.usable_from,
                 goes_at=at,
+                restricted=(row.merchant_id, row.id) in restricted,
             ),
         )
         for row in found
@@ -187,10 +191,10 @@ def waivers_left(policy: Policy) -> int:
 
 
 def access_payout(by: Actor, scope: str, merchant_id: int, id: UUID) -> Payout:
-    """Return a payout, if the actor may do `scope` to its store's things."""
+    """Return a payout, if the actor may do `scope` to its store's things, or has asked for it."""
     by.require(scope, merchant_id)
     payout = Payout.objects.filter(merchant_id=merchant_id, id=id).first()
-    if payout is None or not by.sees(payout.store_id):
+    if payout is None or not (by.sees(payout.store_id) or by.person == payout.person != ""):
         raise NotFound()
     return payout
 
@@ -276,9 +280,33 @@ def payee_shown(payee: Beneficiary) -> dict[str, str]:
     return {"kind": payee.kind, "holder": payee.holder, "account_tail": payee.account_tail, "account_digest": digest}
 
 
-def waiting() -> list[Payout]:
-    """Return payouts that wait for people, of all merchants: for approval, or for compliance to look at them."""
-    return list(Payout.objects.filter(state__in=WAITING).order_by("merchant_id", "id"))
+def beneficiary_content(payee: Beneficiary) -> rules.Content:
+    """Return what those who confirm an account see and sign."""
+    return {"beneficiary": payee.id, "purpose_class": payee.purpose_class, **payee_shown(payee)}
+
+
+def confirmed() -> list[tuple[int, int]]:
+    """Return accounts that wait to be confirmed, of all merchants, and about which the people have decided by now."""
+    held = list(Beneficiary.objects.filter(state="registered").values_list("merchant_id", "id"))
+    approvals = approval_queries.states_of([(merchant_id, f"beneficiary/{id}") for merchant_id, id in held])
+    return [(m, id) for m, id in held if approvals.get((m, f"beneficiary/{id}"), "open") != "open"]
+
+
+def decided() -> list[tuple[int, UUID]]:
+    """Return payouts that wait for people, of all merchants, and about which the people have decided by now."""
+    held = list(Payout.objects.filter(state__in=WAITING).values_list("merchant_id", "id", "state"))
+    subjects = {
+        state: [(merchant_id, f"payout/{id}") for merchant_id, id, found in held if found == state] for state in WAITING
+    }
+    approvals = approval_queries.states_of(subjects["pending_approval"])
+    holds = risk_queries.states_of(subjects["risk_hold"])
+    open_states = {"open", "held", ""}
+    return [
+        (merchant_id, id)
+        for merchant_id, id, state in held
+        if (approvals if state == "pending_approval" else holds).get((merchant_id, f"payout/{id}"), "")
+        not in open_states
+    ]
 
 
 def joined(by: Actor, merchant_id: int, id: UUID) -> list[JoinedPayout]:

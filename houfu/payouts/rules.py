@@ -170,7 +170,12 @@ def first_state(
     return ("risk_hold", now + HOLD_LOOK) if hold_class else ("scheduled", due_at)
 
 
-def signed_content(payout: Mapping[str, Any], payee: Mapping[str, str], lots: Iterable[tuple[str, int, int]]) -> Content:
+Content = dict[str, Any]  # what approvers see and sign
+
+
+def signed_content(
+    payout: Mapping[str, Any], payee: Mapping[str, str], lots: Iterable[tuple[str, int, int]]
+) -> Content:
     """Return what those who agree to a payout see and sign: to whom, how much, for what, and out of which lots (4.6).
 
     Args:
@@ -182,7 +187,6 @@ def signed_content(payout: Mapping[str, Any], payee: Mapping[str, str], lots: It
     return {**payout, "payee": dict(payee), "lots_root": hashlib.sha256(parts.encode()).hexdigest()}
 
 
-Content = dict[str, Any]
 HOLD_LOOK = timedelta(hours=1)  # how often a held payout is looked at, should the word of its release be lost
 LEASE = timedelta(seconds=60)  # how long the worker that began an attempt is left alone with it
 _PATIENCE = (10, 30, 60, 120, 300, 600)  # seconds until the next question, by how many were asked

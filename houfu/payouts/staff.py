@@ -88,8 +88,7 @@ def counted(by: Actor, merchant_id: int, asked: Asked, at: datetime, policy: Pol
     shared = [
         tiers.Joined(row.id, row.requested_at, row.amount_fen, shares)
         for row in rows
-        if row.requested_at > window
-        and (shares := tuple(name for name in _SHARES if getattr(row, f"same_{name}")))
+        if row.requested_at > window and (shares := tuple(name for name in _SHARES if getattr(row, f"same_{name}")))
     ]
     return tiers.Counted(
         today=sum(row.business_day == today for row in own),

@@ -24,8 +24,9 @@ FINAL = GIVEN_BACK | {"paid"}
 move = partial(states.apply, PAYOUT)
 
 BENEFICIARY = states.table(
-    verify=("registered verified", "verified"),
-    suspend=("verified", "registered"),
-    revoke=("registered verified", "revoked"),
+    confirm=("registered", "confirmed"),
+    verify=("confirmed verified", "verified"),
+    suspend=("verified", "confirmed"),
+    revoke=("registered confirmed verified", "revoked"),
 )
 move_beneficiary = partial(states.apply, BENEFICIARY)

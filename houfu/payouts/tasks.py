@@ -14,6 +14,7 @@ from houfu.kernel.errors import Busy, Refused
 from houfu.payouts import actions, queries, rules
 from houfu.payouts.actions.sending import Errand, errand
 from houfu.payouts.models import Payout
+from houfu.payouts.states import WAITING
 from houfu.people.actor import Actor, system
 from houfu.policies import queries as policies
 
@@ -52,6 +53,16 @@ def _run(by: Actor, run_day: date, stores: list[tuple[int, int]]) -> int:
         return sum(_run(by, run_day, theirs) for theirs in merchants)
 
 
+def follow_people(by: Actor) -> int:
+    """Let payouts and accounts go on, or end, about which people have decided; return how many."""
+    decided, confirmed = queries.decided(), queries.confirmed()
+    for merchant_id, id in decided:
+        actions.follow(by=by, merchant_id=merchant_id, id=id)
+    for merchant_id, beneficiary_id in confirmed:
+        actions.follow_confirmation(by=by, merchant_id=merchant_id, id=beneficiary_id)
+    return len(decided) + len(confirmed)
+
+
 def work_off(worker: str, limit: int = 200) -> int:
     """Send what is due and ask about what is open, up to `limit` payouts; return how many were looked at."""
     futile: dict[str, int] = {}
@@ -82,6 +93,9 @@ def _put_off(payout: Payout) -> None:
 def _attend(payout: Payout, worker: str) -> Answer | None:
     """Take the next step of one payout and return what the channel answered, if it was asked."""
     by = system(worker)
+    if payout.state in WAITING:
+        actions.follow(by=by, merchant_id=payout.merchant_id, id=payout.id)
+        return None
     todo = errand(payout)
     channel = registry.channel(todo.channel)
     if payout.state == "scheduled":

@@ -18,6 +18,7 @@ class Asker:
 
     Args:
         role: one of the ladder's; whoever has another role, or none, asks above every tier.
+        monthly_fen: a cap for a calendar month, for whom one was set (S6).
         crosses: whether they ask for money of a store that is not their own (S8).
         stepped_up_at: when they last proved with a passkey, or otherwise as the policy accepts it, that it is them.
     """
@@ -66,12 +67,14 @@ class Judgement:
     Args:
         aggregated_fen: the amount with all that is judged as one with it.
         chain: roles whose holders must agree, one after the other.
+        joined: the earlier payouts that are judged as one with it.
         structured: whether several small payouts together reach what one could not; compliance looks at it first.
     """
 
     reasons: tuple[Reason, ...]
     aggregated_fen: int
     chain: tuple[str, ...]
+    joined: tuple[Joined, ...]
     structured: bool
 
 
@@ -86,7 +89,7 @@ def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: da
     bounded = cap_fen is not None and not climbs
     reasons = [
         *_cap(tier_name, amount_fen, cap_fen if bounded else None),
-        *_month(amount_fen, counted.month_fen, _lower(tier.monthly_fen, asker.monthly_fen)),
+        *_month(amount_fen, counted.month_fen, asker.monthly_fen and _lower(tier.monthly_fen, asker.monthly_fen)),
         *_day(counted.today, min(policy.daily_count[1], asker.daily_count or policy.daily_count[1])),
         *_step_up(asker, policy, at),
     ]
@@ -95,6 +98,7 @@ def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: da
         reasons=tuple(reasons),
         aggregated_fen=aggregated_fen,
         chain=getattr(policy, LADDER[needed]).approvers,
+        joined=counted.joined,
         structured=bounded and cap_fen is not None and amount_fen <= cap_fen < aggregated_fen,
     )
 

@@ -46,7 +46,7 @@ def create_owner(merchant_id: int, name: str, identity: str, operator_: str, as_
 @click.option("--store", "stores", type=int, multiple=True, help="A store of theirs; may be given many times.")
 @click.option("--daily-count", type=int, help="Payouts a day; the policy's most if missing (S5).")
 @click.option("--per-payout", type=YUAN, help="A lower cap of their own for one payout.")
-@click.option("--monthly", type=YUAN, help="A lower cap of their own for a month (S6).")
+@click.option("--monthly", type=YUAN, help="A cap for a month, at most the role's; none if missing (S6).")
 @identity_option
 @operator_option
 @json_option
@@ -84,7 +84,7 @@ def list_(merchant_id: int, operator_: str, as_json: bool) -> None:
 @click.option("--store", "stores", type=int, multiple=True, help="A store of theirs; may be given many times.")
 @click.option("--daily-count", type=int, help="Payouts a day (S5).")
 @click.option("--per-payout", type=YUAN, help="A lower cap of their own for one payout.")
-@click.option("--monthly", type=YUAN, help="A lower cap of their own for a month (S6).")
+@click.option("--monthly", type=YUAN, help="A cap for a month, at most the role's; none if missing (S6).")
 @operator_option
 @json_option
 def change(

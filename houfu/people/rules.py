@@ -41,7 +41,7 @@ class Settings:
         stores: the stores that they are bound to; None for all of the merchant.
         daily_count: payouts that they may ask for in a day, the policy's most unless given (S5).
         per_payout_fen: a lower cap of their own for one payout; None for the role's.
-        monthly_fen: a lower cap of their own for a month; None for the role's (S6).
+        monthly_fen: a cap for a month, at most the role's; None for no monthly cap, which is optional (S6).
     """
 
     role: str

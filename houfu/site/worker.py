@@ -109,6 +109,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     tend_orders,
     tell_channels,
     lambda: payout_tasks.run_due(BY),
+    lambda: payout_tasks.follow_people(BY),
     lambda: payout_tasks.work_off(NAME),
     lambda: limits.mark_overdue(by=BY),
     lambda: payouts.note_late(by=BY),

@@ -107,6 +107,7 @@ def request(
     payout = set_aside(by, policy, now, [accepted], parts)[0]
     _join(payout, judgement)
     if judgement.chain:
+        assert payout.next_action_at
         approvals.open(
             by=by,
             merchant_id=merchant_id,
@@ -120,9 +121,7 @@ def request(
     return payout
 
 
-def _checked(
-    by: Actor, merchant_id: int, asked: Asked, now: datetime, policy: Policy
-) -> tuple[rules.Facts, Judgement]:
+def _checked(by: Actor, merchant_id: int, asked: Asked, now: datetime, policy: Policy) -> tuple[rules.Facts, Judgement]:
     """Return what decides about a payout, if nothing stands against it.
 
     Raises:
@@ -273,9 +272,9 @@ def _write(payouts: Sequence[Payout], allocated: Sequence[Sequence[orders.Part]]
 
 @db.action
 def cancel(*, by: Actor, merchant_id: int, id: UUID) -> Payout:
-    """Call a payout off that has not been sent; its money is the store's again."""
+    """Call a payout off that has not been sent; its money is the store's again. Whoever asked may, too."""
     payout = queries.access_payout(by, "payouts:write", merchant_id, id)
-    merchants.lock_store(by, "payouts:write", merchant_id, payout.store_id)
+    merchants.lock_stores([(merchant_id, payout.store_id)])
     give_up(by=by, payout=payout, verb="cancel", code="cancelled_by_person", sent=False)
     return queries.access_payout(by, "payouts:write", merchant_id, id)
 
@@ -296,8 +295,10 @@ def give_up(*, by: Actor, payout: Payout, verb: str, code: str, sent: bool) -> N
     ledger.post(payout.merchant_id, ids.new(), f"payouts.{verb}", now, lines)
     orders.offset_deficits(by=by, merchant_id=payout.merchant_id, store_ids=[payout.store_id], at=now)
     return_waiver(payout)
+    if payout.chain and not sent:
+        approvals.void(by=by, merchant_id=payout.merchant_id, subject=f"payout/{payout.id}", reason=code)
     history.record(
-        f"payout.{'cancelled' if verb == 'cancel' else 'failed'}",
+        f"payout.{states.PAYOUT[verb][1]}",
         by=by,
         merchant_id=payout.merchant_id,
         subject=f"payout/{payout.id}",

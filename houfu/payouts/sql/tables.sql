@@ -10,17 +10,22 @@ CREATE TABLE payouts_beneficiary (
     account_sealed bytea NOT NULL,
     account_digest bytea NOT NULL,
     account_tail text NOT NULL,
-    state text NOT NULL CONSTRAINT payouts_beneficiary_state CHECK (state IN ('registered', 'verified', 'revoked')),
+    state text NOT NULL CONSTRAINT payouts_beneficiary_state CHECK (state IN ('registered', 'confirmed', 'verified', 'revoked')),
     channel_state text NOT NULL CONSTRAINT payouts_beneficiary_channel_state
         CHECK (channel_state IN ('normal', 'restricted', 'closed')),
     registered_by text NOT NULL,
+    person text NOT NULL,
     registered_at timestamptz NOT NULL,
+    verified_person text,
     usable_from timestamptz,
     PRIMARY KEY (merchant_id, id),
-    CONSTRAINT payouts_beneficiary_cools CHECK (state = 'registered' OR usable_from IS NOT NULL OR state = 'revoked')
+    CONSTRAINT payouts_beneficiary_cools CHECK (state <> 'verified' OR usable_from IS NOT NULL),
+    -- Whoever checks an account against its documents is not the one who brought it, as a natural person (I-14).
+    CONSTRAINT payouts_beneficiary_second_person CHECK (verified_person <> person)
 );
 CREATE UNIQUE INDEX payouts_beneficiary_once ON payouts_beneficiary (merchant_id, kind, account_digest)
     WHERE state <> 'revoked';
+CREATE INDEX payouts_beneficiary_unconfirmed ON payouts_beneficiary (merchant_id, id) WHERE state = 'registered';
 
 CREATE TABLE payouts_payout (
     merchant_id bigint NOT NULL,
@@ -72,6 +77,8 @@ CREATE TABLE payouts_payout (
         AND (final_at IS NULL) = (next_action_at IS NOT NULL))
 );
 CREATE INDEX payouts_payout_next ON payouts_payout (next_action_at) WHERE next_action_at IS NOT NULL;
+CREATE INDEX payouts_payout_waiting ON payouts_payout (merchant_id, id)
+    WHERE state IN ('pending_approval', 'risk_hold');
 CREATE INDEX payouts_payout_listing ON payouts_payout (merchant_id, requested_at, id);
 
 -- The earlier payouts with which one was judged as one, and what they share; for compliance to see (P9).
@@ -157,7 +164,7 @@ CREATE TRIGGER payouts_allocation_written_once BEFORE UPDATE OR DELETE OR TRUNCA
 CREATE TRIGGER payouts_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_attempt
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 
-GRANT INSERT, UPDATE (state, channel_state, usable_from) ON payouts_beneficiary TO houfu_app;
+GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from) ON payouts_beneficiary TO houfu_app;
 GRANT INSERT, UPDATE (state, code, due_at, arrives_by, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
 GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_joined, payouts_run TO houfu_app;
 GRANT INSERT, UPDATE (beneficiary_id, purpose, since), DELETE ON payouts_standing_order TO houfu_app;

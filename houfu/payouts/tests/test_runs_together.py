@@ -13,7 +13,7 @@ from houfu.merchants import actions as merchants
 from houfu.payouts import actions, queries, tasks
 from houfu.payouts.models import Payout, Run, StandingOrder
 from houfu.payouts.tests.test_scarce import give_all_but
-from houfu.testing.world import OPERATOR, WORKER, open_shop
+from houfu.testing.world import OPERATOR, WORKER, open_shop, proved
 
 DAY = date(2025, 11, 12)
 EVE, MORNING = shanghai(2025, 11, 11, 10), shanghai(2025, 11, 12, 10)
@@ -87,8 +87,8 @@ def quoted(shop, store):
     """Return what a quote says of sweeping a store: why not, or the amount and the lots."""
     asked = {"store_id": store, "beneficiary_id": shop.beneficiary_id, "amount_fen": 0}
     purpose = StandingOrder.objects.get(merchant_id=shop.merchant_id, store_id=store).purpose
-    asked["amount_fen"] = queries.quote(shop.owner, shop.merchant_id, purpose=purpose, **asked).largest_fen
-    quote = queries.quote(shop.owner, shop.merchant_id, purpose=purpose, **asked)
+    asked["amount_fen"] = queries.quote(proved(shop.owner), shop.merchant_id, purpose=purpose, **asked).largest_fen
+    quote = queries.quote(proved(shop.owner), shop.merchant_id, purpose=purpose, **asked)
     return [reason.code for reason in quote.reasons] or (quote.amount_fen, sorted(quote.orders))
 
 
