@@ -19,11 +19,13 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
+from houfu.people.states import STAFF
 from houfu.policies import actions as policies
 from houfu.risk import actions as risk
 from houfu.risk.states import MACHINES as RISK
 
 MACHINES = {
+    "staff": states.pairs(STAFF),
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),
