@@ -282,25 +282,25 @@ def appeals(request: HttpRequest, merchant_id: int | None = None, cursor: str = 
     return page(found, limit, "appeals", lambda row: [row.id])
 
 
-@router.post("/risk/appeals/{appeal_id}:take-up", response={200: AppealOut, **PROBLEMS})
+@router.post("/risk/appeals/{int:appeal_id}:take-up", response={200: AppealOut, **PROBLEMS})
 def take_up(request: HttpRequest, appeal_id: int, merchant_id: int) -> Any:
     """Begin to review an appeal; for the platform's people."""
     return actions.take_up(by=actor(request), merchant_id=merchant_id, id=appeal_id)
 
 
-@router.post("/risk/appeals/{appeal_id}:uphold", response={200: AppealOut, **PROBLEMS})
+@router.post("/risk/appeals/{int:appeal_id}:uphold", response={200: AppealOut, **PROBLEMS})
 def uphold(request: HttpRequest, appeal_id: int, merchant_id: int, body: Note) -> Any:
     """Leave what was decided as it is."""
     return actions.uphold(by=actor(request), merchant_id=merchant_id, id=appeal_id, note=body.note)
 
 
-@router.post("/risk/appeals/{appeal_id}:overturn", response={200: AppealOut, **PROBLEMS})
+@router.post("/risk/appeals/{int:appeal_id}:overturn", response={200: AppealOut, **PROBLEMS})
 def overturn(request: HttpRequest, appeal_id: int, merchant_id: int, body: Note) -> Any:
     """Undo what was decided: the measure ends, or the points are given back."""
     return actions.overturn(by=actor(request), merchant_id=merchant_id, id=appeal_id, note=body.note)
 
 
-@router.post("/risk/appeals/{appeal_id}:rule-out", response={200: AppealOut, **PROBLEMS})
+@router.post("/risk/appeals/{int:appeal_id}:rule-out", response={200: AppealOut, **PROBLEMS})
 def rule_out(request: HttpRequest, appeal_id: int, merchant_id: int, body: Note) -> Any:
     """Say that an appeal is inadmissible for its form."""
     return actions.rule_out(by=actor(request), merchant_id=merchant_id, id=appeal_id, note=body.note)
@@ -317,19 +317,19 @@ def alerts(
     return page(found, limit, "alerts", lambda row: [row.id])
 
 
-@router.post("/risk/alerts/{alert_id}:acknowledge", response={200: AlertOut, **PROBLEMS})
+@router.post("/risk/alerts/{int:alert_id}:acknowledge", response={200: AlertOut, **PROBLEMS})
 def acknowledge(request: HttpRequest, alert_id: int, merchant_id: int | None = None) -> Any:
     """Say that somebody looks at an alert."""
     return actions.acknowledge(by=actor(request), merchant_id=whose(request, merchant_id), id=alert_id)
 
 
-@router.post("/risk/alerts/{alert_id}:dismiss", response={200: AlertOut, **PROBLEMS})
+@router.post("/risk/alerts/{int:alert_id}:dismiss", response={200: AlertOut, **PROBLEMS})
 def dismiss(request: HttpRequest, alert_id: int, body: Note, merchant_id: int | None = None) -> Any:
     """End an alert with the reason why nothing follows."""
     return actions.dismiss(by=actor(request), merchant_id=whose(request, merchant_id), id=alert_id, note=body.note)
 
 
-@router.post("/risk/alerts/{alert_id}:escalate", response={200: AlertOut, **PROBLEMS})
+@router.post("/risk/alerts/{int:alert_id}:escalate", response={200: AlertOut, **PROBLEMS})
 def escalate(request: HttpRequest, alert_id: int, merchant_id: int | None = None) -> Any:
     """Make an alert a case."""
     return actions.escalate(by=actor(request), merchant_id=whose(request, merchant_id), id=alert_id)
@@ -358,7 +358,7 @@ def open_case(request: HttpRequest, body: NewCase, merchant_id: int | None = Non
     return Status(201, actions.open_case(by=actor(request), merchant_id=whose(request, merchant_id), **body.dict()))
 
 
-@router.get("/risk/cases/{case_id}", response={200: CaseWithEvidence, **PROBLEMS})
+@router.get("/risk/cases/{int:case_id}", response={200: CaseWithEvidence, **PROBLEMS})
 def case(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """Return a case with what was found in it."""
     merchant = whose(request, merchant_id)
@@ -366,13 +366,13 @@ def case(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> 
     return {**CaseOut.from_orm(found).dict(), "evidence": queries.evidence(merchant, case_id)}
 
 
-@router.post("/risk/cases/{case_id}:investigate", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:investigate", response={200: CaseOut, **PROBLEMS})
 def investigate(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """Take a case up."""
     return actions.investigate(by=actor(request), merchant_id=whose(request, merchant_id), id=case_id)
 
 
-@router.post("/risk/cases/{case_id}:wait", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:wait", response={200: CaseOut, **PROBLEMS})
 def wait(request: HttpRequest, case_id: int, body: Waiting, merchant_id: int | None = None) -> Any:
     """Let a case wait for something until an instant."""
     return actions.wait(
@@ -380,51 +380,51 @@ def wait(request: HttpRequest, case_id: int, body: Waiting, merchant_id: int | N
     )
 
 
-@router.post("/risk/cases/{case_id}:resume", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:resume", response={200: CaseOut, **PROBLEMS})
 def resume(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """Go on with a case that waited."""
     return actions.resume(by=actor(request), merchant_id=whose(request, merchant_id), id=case_id)
 
 
-@router.post("/risk/cases/{case_id}/evidence", response={201: EvidenceOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}/evidence", response={201: EvidenceOut, **PROBLEMS})
 def add_evidence(request: HttpRequest, case_id: int, body: NewEvidence, merchant_id: int | None = None) -> Any:
     """Add an entry to what was found; entries are never changed."""
     by = actor(request)
     return Status(201, actions.add_evidence(by=by, merchant_id=whose(request, merchant_id), id=case_id, **body.dict()))
 
 
-@router.post("/risk/cases/{case_id}:decide", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:decide", response={200: CaseOut, **PROBLEMS})
 def decide(request: HttpRequest, case_id: int, body: Deciding, merchant_id: int | None = None) -> Any:
     """Decide a case; what it holds goes on where it clears (K4)."""
     return actions.decide(by=actor(request), merchant_id=whose(request, merchant_id), id=case_id, **body.dict())
 
 
-@router.post("/risk/cases/{case_id}:close", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:close", response={200: CaseOut, **PROBLEMS})
 def close(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """Put a decided case away."""
     return actions.close(by=actor(request), merchant_id=whose(request, merchant_id), id=case_id)
 
 
-@router.post("/risk/cases/{case_id}:reopen", response={200: CaseOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}:reopen", response={200: CaseOut, **PROBLEMS})
 def reopen(request: HttpRequest, case_id: int, body: Note, merchant_id: int | None = None) -> Any:
     """Look into a decided case anew."""
     return actions.reopen(by=actor(request), merchant_id=whose(request, merchant_id), id=case_id, note=body.note)
 
 
-@router.get("/risk/cases/{case_id}/packages", response={200: list[PackageOut], **PROBLEMS})
+@router.get("/risk/cases/{int:case_id}/packages", response={200: list[PackageOut], **PROBLEMS})
 def packages(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """List the evidence packages of a case, newest first."""
     return queries.packages(actor(request), whose(request, merchant_id), case_id)
 
 
-@router.post("/risk/cases/{case_id}/packages", response={201: PackageOut, **PROBLEMS})
+@router.post("/risk/cases/{int:case_id}/packages", response={201: PackageOut, **PROBLEMS})
 def make_package(request: HttpRequest, case_id: int, merchant_id: int | None = None) -> Any:
     """Put together what is known of a case, for a second person to review (K7)."""
     made = actions.make_package(by=actor(request), merchant_id=whose(request, merchant_id), case_id=case_id)
     return Status(201, made)
 
 
-@router.post("/risk/packages/{package_id}:release", response={200: PackageOut, **PROBLEMS})
+@router.post("/risk/packages/{int:package_id}:release", response={200: PackageOut, **PROBLEMS})
 def release_package(request: HttpRequest, package_id: int, body: Note, merchant_id: int | None = None) -> Any:
     """Say as a second person that a package may be given to the reporter; nothing is sent (K7)."""
     return actions.release_package(
@@ -432,7 +432,7 @@ def release_package(request: HttpRequest, package_id: int, body: Note, merchant_
     )
 
 
-@router.post("/risk/packages/{package_id}:reject", response={200: PackageOut, **PROBLEMS})
+@router.post("/risk/packages/{int:package_id}:reject", response={200: PackageOut, **PROBLEMS})
 def reject_package(request: HttpRequest, package_id: int, body: Note, merchant_id: int | None = None) -> Any:
     """Say as a second person that a package does not do."""
     return actions.reject_package(
@@ -474,28 +474,28 @@ def draft(request: HttpRequest, rule: str, body: NewVersion) -> Any:
     return Status(201, actions.draft(by=actor(request), rule=rule, **body.dict()))
 
 
-@router.post("/risk/rules/{rule}/versions/{version}:watch", response={204: None, **PROBLEMS})
+@router.post("/risk/rules/{rule}/versions/{int:version}:watch", response={204: None, **PROBLEMS})
 def watch(request: HttpRequest, rule: str, version: int) -> Any:
     """Let a draft look on in shadow (K8)."""
     actions.watch(by=actor(request), rule=rule, version=version)
     return Status(204, None)
 
 
-@router.post("/risk/rules/{rule}/versions/{version}:promote", response={204: None, **PROBLEMS})
+@router.post("/risk/rules/{rule}/versions/{int:version}:promote", response={204: None, **PROBLEMS})
 def promote(request: HttpRequest, rule: str, version: int) -> Any:
     """Let a version act that was back-tested, as a second person (K8)."""
     actions.promote(by=actor(request), rule=rule, version=version)
     return Status(204, None)
 
 
-@router.post("/risk/rules/{rule}/versions/{version}:retire", response={204: None, **PROBLEMS})
+@router.post("/risk/rules/{rule}/versions/{int:version}:retire", response={204: None, **PROBLEMS})
 def retire(request: HttpRequest, rule: str, version: int) -> Any:
     """Take a version out of use."""
     actions.retire(by=actor(request), rule=rule, version=version)
     return Status(204, None)
 
 
-@router.post("/risk/rules/{rule}/versions/{version}/backtests", response={201: BacktestOut, **PROBLEMS})
+@router.post("/risk/rules/{rule}/versions/{int:version}/backtests", response={201: BacktestOut, **PROBLEMS})
 def backtest(request: HttpRequest, rule: str, version: int, body: Span) -> Any:
     """Ask a version about what was recorded, and keep the figures (K8)."""
     return Status(201, actions.backtest(by=actor(request), rule=rule, version=version, **body.dict()))
