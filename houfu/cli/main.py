@@ -37,6 +37,7 @@ NOUNS = {
     "policy": ("houfu.policies.cli:cli", "The rules in force. 规则参数"),
     "pool": ("houfu.limits.cli:pool", "Shared limits. 额度共享"),
     "reconciliation": ("houfu.reconciliation.cli:cli", "Statements and breaks. 对账"),
+    "risk": ("houfu.risk.cli:cli", "Rules, alerts, cases, appeals, scores. 风控"),
     "simulator": ("houfu.cli.up:simulator", "A payment channel that behaves by script. 模拟通道"),
     "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
     "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),

@@ -171,3 +171,28 @@ def loans_fallen_due(at: datetime) -> Iterable[Loan]:
     """Return the loans that are due and not yet marked, held until the action ends."""
     waiting = Loan.objects.select_for_update().filter(state__in=["open", "partly_repaid"], due_at__lt=at)
     return waiting.order_by("merchant_id", "id")
+
+
+def usages(
+    by: Actor, merchant_id: int, stands: dict[Account, int] | None = None
+) -> list[tuple[str, int | None, int, int]]:
+    """Return what is in use of every store's and pool's limit, as (subject, store, used_fen, limit_fen) (K1).
+
+    Args:
+        stands: balances of the merchant to read it from; those of now unless given.
+    """
+    by.require("limits:read", merchant_id)
+    pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
+    pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
+    balances = ledger.balances(merchant_id) if stands is None else stands
+    found: list[tuple[str, int | None, int, int]] = []
+    for id in sorted(merchants.stores_by_code(merchant_id).values()):
+        store = _figures(id, pools.get(pool_of.get(id, 0)), balances, 1000)
+        found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
+    for pool in pools.values():
+        members = [store_id for store_id, pool_id in pool_of.items() if pool_id == pool.id]
+        drawn = [Account(f"q:pool:{phase}", store_id) for phase in ("held", "drawn") for store_id in members]
+        used_fen = sum(balances.get(account, 0) for account in drawn)
+        free_fen = balances.get(Account("q:pool:free", pool.id), 0)
+        found.append((f"pool/{pool.id}", None, used_fen, used_fen + free_fen))
+    return found

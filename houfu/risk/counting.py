@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Refused
+from houfu.risk import rules
 
 Counts = dict[str, int]
 
@@ -46,6 +47,7 @@ _ORDERS = (
 )
 _OF_ORDERS = {
     "orders": _ORDERS.format(what="count(*)"),
+    "volume": _ORDERS.format(what="sum(amount_fen)::bigint"),
     "refunded": _ORDERS.format(what="count(*) FILTER (WHERE refunded_fen > 0)"),
     "firsts": (
         "SELECT o.store_id AS id, count(*) AS n FROM orders_order o WHERE o.merchant_id = %(merchant_id)s"
@@ -61,7 +63,7 @@ _OF_ORDERS = {
         " GROUP BY store_id, buyer) b GROUP BY id"
     ),
 }
-_BY_DAYS = {"orders", "refunded"}  # `far` is a number of days there, elsewhere the day alone is looked at
+_BY_DAYS = {"orders", "volume", "refunded"}  # `far` is a number of days there, elsewhere the day alone is looked at
 
 
 class CannotCount(Refused):
@@ -112,3 +114,23 @@ def of_orders(merchant_id: int, day: date, wanted: Iterable[str]) -> dict[int, C
         counted[name] = {row.id: row.n for row in db.rows(_OF_ORDERS[what], asked)}
     stores = sorted(counted["orders/1"])
     return {store: {name: counts.get(store, 0) for name, counts in counted.items()} for store in stores}
+
+
+def of_month(merchant_id: int, month: date) -> rules.Month:
+    """Return what a merchant's orders were in a month, and how many of its shared orders were disputed in it."""
+    first, end = clock.start_of(month), clock.start_of(rules.next_month(month))
+    [traded] = db.rows(
+        "SELECT count(*) AS orders, coalesce(sum(amount_fen), 0)::bigint AS volume_fen,"
+        " count(*) FILTER (WHERE pool_fen > 0) AS shared_orders,"
+        " coalesce(sum(amount_fen) FILTER (WHERE pool_fen > 0), 0)::bigint AS shared_fen"
+        " FROM orders_order WHERE merchant_id = %s AND authorised_at >= %s AND authorised_at < %s"
+        " AND state NOT IN ('declined', 'cancelled', 'expired')",
+        [merchant_id, first, end],
+    )
+    [disputed] = db.rows(
+        "SELECT count(DISTINCT o.id) AS n FROM orders_order o JOIN orders_event e ON (e.merchant_id, e.order_id) ="
+        " (o.merchant_id, o.id) WHERE o.merchant_id = %s AND o.authorised_at < %s AND o.pool_fen > 0"
+        " AND e.verb = 'disputed' AND e.at >= %s AND e.at < %s",
+        [merchant_id, end, first, end],
+    )
+    return rules.Month(disputes=disputed.n, **traded._asdict())

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeVar
+from datetime import date, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -199,6 +199,8 @@ def appeals(by: Actor, merchant_id: int, *, before: int | None = None, limit: in
     """Return a merchant's appeals, newest first."""
     by.require("risk:read", merchant_id)
     found = Appeal.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(subject__in=[f"store/{id}" for id in by.stores])
     if before is not None:
         found = found.filter(id__lt=before)
     return list(found.order_by("-id")[:limit])
@@ -261,13 +263,92 @@ def backtests(by: Actor, rule: str = "") -> list[Backtest]:
     return list(found.order_by("-run_at", "-id"))
 
 
+@dataclass(frozen=True)
+class Place:
+    """How far a merchant was looked at."""
+
+    seq: int
+    day: date
+    month: date
+
+
+def place(merchant_id: int) -> Place | None:
+    """Return how far a merchant was looked at, held until the action ends."""
+    found: list[Place] = db.rows(
+        "SELECT seq, day, month FROM risk_look WHERE merchant_id = %s FOR UPDATE", [merchant_id], into=Place
+    )
+    return found[0] if found else None
+
+
+def history_end(merchant_id: int) -> int:
+    """Return the number of the last thing that happened to a merchant."""
+    found = db.rows("SELECT seq FROM history_head WHERE merchant_id = %s", [merchant_id])
+    return int(found[0].seq) if found else 0
+
+
+def to_look_at(at: datetime) -> list[int]:
+    """Return the merchants to whom something has happened since they were looked at, or whose day has ended."""
+    day, month = rules.last_ended(at)
+    found = db.rows(
+        "SELECT m.merchant_id FROM merchants_merchant m LEFT JOIN risk_look l USING (merchant_id)"
+        " LEFT JOIN history_head h USING (merchant_id)"
+        " WHERE l.merchant_id IS NULL OR h.seq > l.seq OR l.day < %s OR l.month < %s ORDER BY 1",
+        [day, month],
+    )
+    return [row.merchant_id for row in found]
+
+
+def usage_states(merchant_id: int) -> dict[tuple[str, int], bool]:
+    """Return whether each limit was above its line when it was last looked at, by subject and version."""
+    found = db.rows("SELECT subject, version, alerting FROM risk_usage WHERE merchant_id = %s", [merchant_id])
+    return {(row.subject, row.version): row.alerting for row in found}
+
+
+def merchant_ids() -> list[int]:
+    """Return every merchant."""
+    return [row.merchant_id for row in db.rows("SELECT merchant_id FROM merchants_merchant ORDER BY 1")]
+
+
+def payouts_judged(merchant_id: int, start: datetime, end: datetime, after: int, limit: int) -> list[Any]:
+    """Return payouts observed from `start` until before `end`, in their order, with the facts first judged on."""
+    return db.rows(
+        "SELECT o.id, o.subject, o.at, o.amount_fen, d.facts FROM risk_observation o CROSS JOIN LATERAL ("
+        " SELECT facts FROM risk_decision d WHERE d.merchant_id = o.merchant_id AND d.subject = o.subject"
+        " AND d.kind = 'payout' ORDER BY d.at, d.id LIMIT 1) d"
+        " WHERE o.merchant_id = %s AND o.at >= %s AND o.at < %s AND o.id > %s ORDER BY o.id LIMIT %s",
+        [merchant_id, start, end, after, limit],
+    )
+
+
+def quota_moves(merchant_id: int, start: datetime, end: datetime) -> list[Any]:
+    """Return by how much each account of quota moved in each hour after `start`, until `end`."""
+    return db.rows(
+        """
+        SELECT date_trunc('hour', t.at) AS hour, a.kind, a.owner,
+               sum(CASE WHEN (h.debit) = (a.grows_by = 'debit') THEN e.amount_fen ELSE -e.amount_fen END)::bigint AS fen
+        FROM ledger_transfer t JOIN ledger_entry e
+             ON (e.merchant_id, e.transfer_id, e.unit) = (t.merchant_id, t.id, t.unit)
+        CROSS JOIN LATERAL (VALUES (e.debit_id, true), (e.credit_id, false)) AS h (account_id, debit)
+        JOIN ledger_account a ON a.merchant_id = e.merchant_id AND a.id = h.account_id
+        WHERE t.merchant_id = %s AND t.unit = 'CNY.Q' AND t.at > %s AND t.at < %s
+        GROUP BY 1, 2, 3 ORDER BY 1
+        """,
+        [merchant_id, start, end],
+    )
+
+
 def store_of(merchant_id: int, subject: str) -> int | None:
-    """Return the store that a subject names or is held for, if any."""
+    """Return the store that a case's subject names; None where it is the merchant itself.
+
+    Raises:
+        NotFound: it is neither.
+    """
     noun, _, id = subject.partition("/")
-    if noun == "store" and id.isascii() and id.isdigit():
+    if noun == "store" and id.isascii() and id.isdigit() and len(id) < 19:
         return merchants.store(merchant_id, int(id)).id
-    hold = Hold.objects.filter(merchant_id=merchant_id, subject=subject).first()
-    return hold.store_id if hold else None
+    if subject == f"merchant/{merchant_id}":
+        return None
+    raise NotFound()
 
 
 def _one(found: T | None) -> T:

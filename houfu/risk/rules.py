@@ -3,10 +3,12 @@ reading is another rule, which has to go through its shadow first (K8)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from houfu.kernel import clock
 from houfu.policies.pack import Risk
 
 Numbers = Mapping[str, int]
@@ -321,6 +323,17 @@ def outcome(applied: Iterable[Applied]) -> Outcome:
 def again(facts: Facts, applied: Iterable[Applied]) -> list[Applied]:
     """Apply the same versions with the same numbers once more, as a replay does (I-20)."""
     return [msgspec.structs.replace(each, hit=RULES[each.rule].hits(facts, each.numbers)) for each in applied]
+
+
+def last_ended(at: datetime) -> tuple[date, date]:
+    """Return the last day that is over, and the first day of the last month that is (I-18)."""
+    today = clock.business_day(at)
+    return today - timedelta(days=1), (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
+def next_month(month: date) -> date:
+    """Return the first day of the month after."""
+    return (month.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def written(value: Facts | list[Applied]) -> str:

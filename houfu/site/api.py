@@ -26,6 +26,7 @@ from houfu.people import queries as people
 from houfu.people.actor import Actor
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
+from houfu.risk.api import router as risk
 
 log = logging.getLogger("houfu.api")
 
@@ -56,7 +57,7 @@ api = NinjaAPI(
 )
 api.add_decorator(strict_query)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation, risk,
 ):  # fmt: skip
     api.add_router("", router)
 

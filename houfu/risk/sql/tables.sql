@@ -122,6 +122,7 @@ CREATE TABLE risk_case (
                                         AND (outcome IS NOT NULL OR state NOT IN ('decided', 'closed'))),
     -- Whoever asked for what is held does not decide about it, as a natural person.
     CONSTRAINT risk_case_other_person CHECK (decided_by IS NULL OR person = '' OR decided_by <> person),
+    CONSTRAINT risk_case_says_why CHECK (outcome IS NULL OR length(note) BETWEEN 4 AND 2000),
     CONSTRAINT risk_case_measure_needs_store CHECK (outcome NOT IN ('restrict', 'freeze') OR store_id IS NOT NULL)
 );
 CREATE UNIQUE INDEX risk_case_one_open ON risk_case (merchant_id, subject) WHERE state IN ('open', 'investigating', 'waiting');
