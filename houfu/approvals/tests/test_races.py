@@ -1,10 +1,11 @@
 """Many at once, on real connections: each step is signed once, and what races ends in one way or the other."""
 
+import threading
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, InternalError, connection, connections, transaction
+from django.db import Error, connection, connections, transaction
 
 from houfu.approvals import actions, queries
 from houfu.approvals.models import Request, Signature
@@ -12,7 +13,9 @@ from houfu.approvals.queries import NotApproved
 from houfu.approvals.tests.company import open_company
 from houfu.approvals.tests.signing import answer
 from houfu.kernel import clock as clocks
-from houfu.kernel.errors import IllegalMove, Refused
+from houfu.kernel import db
+from houfu.kernel.errors import Refused
+from houfu.testing.plugin import MONDAY_TEN
 from houfu.testing.threads import in_threads
 from houfu.testing.world import WORKER
 
@@ -23,8 +26,6 @@ APPROVERS = [f"approver{n}" for n in range(8)]
 @pytest.fixture(scope="module")
 def crowd():
     """A company with eight people in each of two roles."""
-    from houfu.testing.plugin import MONDAY_TEN
-
     with clocks.standing_at(clocks.SteppedClock(MONDAY_TEN)):
         company = open_company()
         for name in APPROVERS:
@@ -47,7 +48,9 @@ def refusals(outcomes):
     return [outcome for outcome in outcomes if isinstance(outcome, Refused)]
 
 
-@pytest.mark.parametrize("chain", [("supervisor",), ("supervisor", "legal"), ("supervisor", "supervisor", "supervisor")])
+@pytest.mark.parametrize(
+    "chain", [("supervisor",), ("supervisor", "legal"), ("supervisor", "supervisor", "supervisor")]
+)
 def test_eight_approvers_at_once_sign_each_step_exactly_once(crowd, chain):
     for _ in range(3):
         request = crowd.ask(*chain)
@@ -96,7 +99,7 @@ def test_signing_races_with_every_end_and_nothing_is_proven_after_it(crowd, end)
             assert state == "void"
             assert not isinstance(ended, Exception)
         else:
-            assert isinstance(signed, Refused) != isinstance(ended, Refused | IllegalMove)
+            assert isinstance(signed, Refused) != isinstance(ended, Refused)
             assert state == ("approved" if isinstance(signed, Request) else end)
         if state == "approved":
             assert crowd.prove(request)
@@ -117,30 +120,23 @@ def test_signing_races_with_losing_the_role(crowd):
 def test_proving_holds_off_a_void_until_the_submission_has_committed(crowd):
     request = crowd.ask("supervisor")
     crowd.sign("zhao", request)
-    order = []
+    order, proven = [], threading.Event()
+    waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
 
     def submit():
         with transaction.atomic():
             crowd.prove(request)
-            order.append("proven")
-            with connection.cursor() as cursor:  # somebody waits for us before we go on
-                cursor.execute(
-                    "SELECT 1 FROM pg_stat_activity a WHERE pg_backend_pid() = ANY (pg_blocking_pids(a.pid))"
-                )
-                while not cursor.fetchall():
-                    cursor.execute(
-                        "SELECT 1 FROM pg_stat_activity a WHERE pg_backend_pid() = ANY (pg_blocking_pids(a.pid))"
-                    )
+            proven.set()
+            assert any(db.rows(waiting) for _ in range(100_000))
             order.append("submitted")
 
     def call_off():
-        while "proven" not in order:
-            pass
+        proven.wait()
         ENDS["void"](crowd, request)
         order.append("void")
 
     at_once(submit, call_off)
-    assert order == ["proven", "submitted", "void"]
+    assert order == ["submitted", "void"]
     with pytest.raises(NotApproved):
         crowd.prove(request)
 
@@ -176,7 +172,7 @@ def insert(company, request, name, **changes):
 
 
 def law(do):
-    with pytest.raises((IntegrityError, InternalError)) as broken:
+    with pytest.raises(Error) as broken:
         do()
     return broken.value.__cause__.diag.constraint_name or broken.value.__cause__.sqlstate
 
@@ -219,7 +215,10 @@ def test_an_answer_and_a_count_serve_once_in_all_requests(company):
 @pytest.mark.parametrize(
     ("statement", "broken"),
     [
-        ("UPDATE approvals_request SET state = 'approved', closed_at = now(), next_look_at = NULL", "approvals_request_turn"),
+        (
+            "UPDATE approvals_request SET state = 'approved', closed_at = now(), next_look_at = NULL",
+            "approvals_request_turn",
+        ),
         ("UPDATE approvals_request SET state = 'approved', turn = 1", "approvals_request_closed"),
         ("UPDATE approvals_request SET turn = 1", "approvals_request_turn"),
         ("UPDATE approvals_request SET turn = -1", "approvals_request_turn"),
@@ -245,6 +244,7 @@ def test_an_end_is_an_end_for_the_owner_of_the_tables_too(company):
         ("DELETE FROM approvals_request WHERE id = %s", "HF002"),
         ("DELETE FROM approvals_signature WHERE request_id = %s", "HF002"),
     ]:
+
         def do(statement=statement):
             with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
                 cursor.execute(statement, [request.id])
@@ -255,7 +255,13 @@ def test_an_end_is_an_end_for_the_owner_of_the_tables_too(company):
 def test_the_application_cannot_rewrite_what_was_signed(company):
     request = company.ask("supervisor")
     company.sign("zhao", request)
-    for column in ("person = 'person/0'", "stands_for = '{}'", "signature = 'x'", "signed_at = now()", "role = 'owner'"):
+    for column in (
+        "person = 'person/0'",
+        "stands_for = '{}'",
+        "signature = 'x'",
+        "signed_at = now()",
+        "role = 'owner'",
+    ):
         with pytest.raises(Exception, match="permission denied"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"UPDATE approvals_signature SET {column} WHERE request_id = %s", [request.id])
     for column in ("payload = '{}'", "chain = '{owner}'", "person = ''", "editors = '{}'", "version = 2"):
