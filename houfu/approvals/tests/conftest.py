@@ -5,8 +5,8 @@ import pytest
 
 @pytest.fixture(scope="module")
 def company():
-    from houfu.approvals.tests.company import open_company
     from houfu.kernel import clock
+    from houfu.testing.company import open_company
     from houfu.testing.plugin import MONDAY_TEN
 
     with clock.standing_at(clock.SteppedClock(MONDAY_TEN)):

@@ -7,11 +7,12 @@ import pytest
 from houfu.approvals import actions, queries
 from houfu.approvals.models import Delegation, Signature
 from houfu.approvals.queries import NotApproved
-from houfu.approvals.tests.company import everything, open_company, refused
+from houfu.approvals.tests.signing import everything, refused
 from houfu.kernel import clock as clocks
 from houfu.kernel.errors import Forbidden, NotFound
 from houfu.people import actions as people
 from houfu.people.models import Staff
+from houfu.testing.company import open_company
 from houfu.testing.world import WORKER
 
 pytestmark = pytest.mark.usefixtures("db")

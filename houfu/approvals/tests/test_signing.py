@@ -5,17 +5,16 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connections
 
 from houfu.approvals import actions, queries
 from houfu.approvals.models import Request
 from houfu.approvals.queries import NotApproved
-from houfu.approvals.tests.company import PAYLOAD, everything, open_company, refused
-from houfu.approvals.tests.signing import answer, bent, passkey
+from houfu.approvals.tests.signing import bent, everything, refused
 from houfu.kernel import clock as clocks
 from houfu.kernel.errors import Forbidden, IllegalMove, NotFound, Refused
 from houfu.people import actions as people
 from houfu.people.models import Staff
+from houfu.testing.company import PAYLOAD, answer, open_company, passkey
 from houfu.testing.world import OPERATOR, WORKER, open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -406,15 +405,6 @@ def test_a_removed_passkey_signs_nothing_more_but_what_it_signed_stays(company):
         company.give_passkey("careless")
         assert company.sign("careless", waiting).state == "approved"
         assert company.prove(waiting)
-
-
-def test_a_passkey_that_was_not_there_yet_proves_nothing(company):
-    by, request = company.hire("early", "legal"), company.ask("legal")
-    company.sign("early", request)
-    with connections["owner"].cursor() as cursor:
-        statement = "UPDATE people_passkey SET added_at = added_at + interval '1 hour' WHERE staff_id = %s"
-        cursor.execute(statement, [by.staff_id])
-    assert refused(NotApproved, lambda: company.prove(request)) == ["signature_not_genuine"]
 
 
 def test_codes_sign_only_where_the_profile_allows_them(company, monkeypatch):
