@@ -108,7 +108,7 @@ db.retry_on("approvals_request_id")
 
 
 @db.action
-def open(
+def open(  # noqa: A001  callers say approvals.open
     *,
     by: Actor,
     merchant_id: int,

@@ -5,7 +5,7 @@ import json
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from fido2 import cbor
 from fido2.cose import CoseKey
@@ -83,7 +83,7 @@ def count(assertion: Assertion) -> int:
 def _signed(assertion: Assertion, public_key: bytes) -> bool:
     """Say whether the key signed these very bytes."""
     try:
-        key = CoseKey.parse(cbor.decode(public_key))
+        key = CoseKey.parse(cast(dict[int, Any], cbor.decode(public_key)))
         key.verify(assertion.authenticator_data + sha256(assertion.client_data).digest(), assertion.signature)
     except Exception:  # InvalidSignature, or whatever else keeps a key from verifying
         return False

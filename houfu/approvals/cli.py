@@ -37,7 +37,7 @@ def list_(merchant_id: int, state: str, subject: str, limit: int, operator_: str
 @operator_option
 @json_option
 def show(merchant_id: int, id: UUID, operator_: str, as_json: bool) -> None:
-    """Show what is signed, and who has signed it. Example: houfu approvals show 1 0193b2c0-0000-7000-8000-000000000001"""
+    """Show what is signed, and by whom. Example: houfu approvals show 1 0193b2c0-0000-7000-8000-000000000001"""
     found = queries.challenge(operator(operator_), merchant_id, id)
     shown = {
         **fields(found.request, REQUEST),

@@ -173,10 +173,10 @@ def prove(
     if challenges.canonical(payload) != request.payload:
         reasons.append(Reason("payload_differs", "I-14", {}, "Ask anew: any change voids what was signed."))
     if chain is not None and list(chain) != request.chain:
-        figures = {"needed": list(chain), "asked": request.chain}
-        reasons.append(Reason("chain_differs", "I-14", figures, "Ask the chain that the rule names now."))
-    bytes_ = challenges.challenge(shown(request, payload))
-    signed = [signed_now(each, bytes_) for each in signatures(request)]
+        chains = {"needed": list(chain), "asked": request.chain}
+        reasons.append(Reason("chain_differs", "I-14", chains, "Ask the chain that the rule names now."))
+    over = challenges.challenge(shown(request, payload))
+    signed = [signed_now(each, over) for each in signatures(request)]
     needed = request.chain if chain is None else chain
     reasons += rules.unproven(needed, {request.person, *request.editors}, signed, request.expires_at)
     if reasons:
@@ -320,7 +320,9 @@ def holds_role(signature: Signature) -> bool:
     lent = Delegation.objects.get(merchant_id=signature.merchant_id, id=signature.delegation_id)
     lender = people.staff(lent.merchant_id, lent.staff_id)
     in_force = lent.starts_at <= signature.signed_at < min(lent.ends_at, lent.ended_at or lent.ends_at)
-    return in_force and lent.delegate_staff_id == staff.id and lender.state == "active" and lender.role == signature.role
+    return (
+        in_force and lent.delegate_staff_id == staff.id and lender.state == "active" and lender.role == signature.role
+    )
 
 
 def party() -> Party:
@@ -360,7 +362,10 @@ def _genuine(signature: Signature, staff: Staff, over: bytes) -> bool:
         sealed = hmac.compare_digest(bytes(signature.seal), seal(signature, over))
         return sealed and totp_allowed(signature.merchant_id)
     assertion = Assertion(
-        *(bytes(getattr(signature, name)) for name in ("credential_id", "authenticator_data", "client_data", "signature"))
+        *(
+            bytes(getattr(signature, name))
+            for name in ("credential_id", "authenticator_data", "client_data", "signature")
+        )
     )
     return any(
         not assertions.faults(assertion, public_key=key.public_key, challenge=over, party=party())

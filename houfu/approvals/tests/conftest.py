@@ -2,12 +2,12 @@
 
 import pytest
 
-from houfu.approvals.tests.company import Company, open_company
-from houfu.kernel import clock as clocks
-from houfu.testing.plugin import MONDAY_TEN
-
 
 @pytest.fixture(scope="module")
-def company() -> Company:
-    with clocks.standing_at(clocks.SteppedClock(MONDAY_TEN)):
+def company():
+    from houfu.kernel import clock
+    from houfu.testing.company import open_company
+    from houfu.testing.plugin import MONDAY_TEN
+
+    with clock.standing_at(clock.SteppedClock(MONDAY_TEN)):
         return open_company()

@@ -1,29 +1,33 @@
-"""Answers of software passkeys, straight or bent in one way."""
+"""Answers of passkeys that are bent in one way, and what a refusal leaves."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 
+import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from fido2.webauthn import AuthenticatorData
 
 from houfu.approvals.assertions import Assertion
-from houfu.testing.passkeys import PRESENT, VERIFIED, SoftwarePasskey, b64, unb64
-
-ORIGIN, RP_ID = "http://localhost:8900", "localhost"
-
-
-def passkey() -> SoftwarePasskey:
-    """Return a new passkey for us."""
-    return SoftwarePasskey(ORIGIN, RP_ID)
+from houfu.approvals.models import Request, Signature
+from houfu.kernel.errors import Refused
+from houfu.testing.company import ORIGIN, RP_ID
+from houfu.testing.passkeys import PRESENT, VERIFIED, SoftwarePasskey, b64
 
 
-def answer(key: SoftwarePasskey, challenge: bytes) -> Assertion:
-    """Return what a passkey answers to a challenge."""
-    said = key.sign_bytes(challenge)
-    parts = (unb64(said["response"][name]) for name in ("authenticatorData", "clientDataJSON", "signature"))
-    return Assertion(unb64(said["rawId"]), *parts)
+def everything(merchant_id: int) -> tuple[list[dict], list[dict]]:
+    """Return all rows of a merchant's requests and signatures: on a refusal they are as they were."""
+    return tuple(
+        list(model.objects.filter(merchant_id=merchant_id).order_by("id").values()) for model in (Request, Signature)
+    )
+
+
+def refused(kind: type[Refused], do: Callable[[], object]) -> list[str]:
+    """Do something that must be refused, and return the reasons' codes."""
+    with pytest.raises(kind) as refusal:
+        do()
+    return [reason.code for reason in refusal.value.reasons]
 
 
 def bent(

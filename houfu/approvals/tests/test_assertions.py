@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from houfu.approvals import assertions
 from houfu.approvals.assertions import Party
-from houfu.approvals.tests.signing import ORIGIN, RP_ID, answer, bent, passkey
+from houfu.approvals.tests.signing import bent
+from houfu.testing.company import ORIGIN, RP_ID, answer, passkey
 from houfu.testing.passkeys import PRESENT, VERIFIED
 
 CHALLENGE = b"\x5a" * 32

@@ -54,7 +54,9 @@ def expected(chain, requester, editor, approver):
 def test_every_requester_editor_and_approver(chain):
     seen = set()
     for requester, editor, approver in product(PEOPLE, [None, *PEOPLE], PEOPLE):
-        found = codes(rules.refusals(asked(chain, requester=requester, editors={editor} - {None}), signer(approver), NOW))
+        found = codes(
+            rules.refusals(asked(chain, requester=requester, editors={editor} - {None}), signer(approver), NOW)
+        )
         assert found == [*expected(chain, requester, editor, approver)], (requester, editor, approver)
         seen.add(tuple(found))
     assert () in seen
@@ -77,7 +79,9 @@ def test_a_delegate_counts_as_themselves_and_as_who_lent_the_role(chain, role):
         ("wang", (), ("boss", "zheng"), ["counted_already"]),
     ]:
         turn = [] if role == chain[0] else ["not_their_turn" if role in chain else "role_missing"]
-        found = codes(rules.refusals(asked(chain, requester=requester, editors=editors, counted=counted), delegate, NOW))
+        found = codes(
+            rules.refusals(asked(chain, requester=requester, editors=editors, counted=counted), delegate, NOW)
+        )
         assert found == against + turn
 
 

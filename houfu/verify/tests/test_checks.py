@@ -4,18 +4,21 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import psycopg
 import pytest
 from django.db import connection
 
+from houfu.approvals import actions as approvals
 from houfu.kernel import clock
-from houfu.kernel.clock import shanghai, standing_at
+from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
 from houfu.site import worker
+from houfu.testing.company import open_company
 from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import WORKER, open_shop, pool
 from houfu.verify import queries
@@ -126,6 +129,29 @@ CASES = [
         "i13_settlements_have_lines", (),
         "UPDATE reconciliation_line SET outcome = 'break', code = 'lost' WHERE kind = 'settlement'",
     ),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_request SET state = 'void', turn = 1 WHERE turn = 2"),
+    ("i14_signatures_are_lawful", (), "DELETE FROM approvals_signature WHERE struck_at IS NULL"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_request SET chain = '{owner,owner}' WHERE state = 'approved'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at + interval '4 days'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at - interval '1 hour'"),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_request r SET person = s.person FROM approvals_signature s WHERE s.request_id = r.id",
+    ),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_request r SET editors = s.stands_for FROM approvals_signature s WHERE s.request_id = r.id",
+    ),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_signature SET person = 'person/0', stands_for = stands_for || 'person/0'::text"
+        " WHERE role = 'legal'",
+    ),
+    ("i14_signatures_are_lawful", (), "UPDATE people_passkey SET removed_at = added_at"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET credential_id = 'x' WHERE role = 'owner'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET role = 'finance'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET ended_at = starts_at, next_look_at = NULL"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET person = 'person/0'"),
     (
         "i15_decisions_are_sealed", (),
         "UPDATE orders_order SET buyer = 'somebody' WHERE (merchant_id, id) ="
@@ -205,6 +231,20 @@ def _money_of_every_end(channel):
     shop.ask(10_000)
 
 
+def _signatures_of_every_kind():
+    """A merchant whose people have signed by their own right and by a lent one, and one of whom lost the role."""
+    company = open_company()
+    approved, struck = company.ask("owner", "legal"), company.ask("supervisor", "legal")
+    ends_at = clock.now() + timedelta(days=1)
+    approvals.delegate(by=company.zhou, merchant_id=company.m, delegate_staff_id=company.qian.staff_id, ends_at=ends_at)
+    company.sign("qian", approved)
+    company.sign("sun", approved)
+    company.sign("zhao", struck)
+    company.change("zhao", "auditor")
+    with standing_at(SteppedClock(clock.now() + timedelta(minutes=5))):
+        assert approvals.lapse(by=WORKER)
+
+
 @pytest.fixture(scope="module")
 def whole(simulator):
     """The name of a database in which everything that can be checked has happened, and all of it holds."""
@@ -213,6 +253,7 @@ def whole(simulator):
         simulator.reset()
         _money_of_every_end(simulator)
         _limits_of_every_kind()
+        _signatures_of_every_kind()
         yield connection.settings_dict["NAME"]
 
 

@@ -1,24 +1,21 @@
 """A merchant whose people have passkeys, for tests that read like the domain."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
-
-import pytest
 
 from houfu.approvals import actions, queries
 from houfu.approvals.assertions import Assertion
-from houfu.approvals.models import Request, Signature
-from houfu.approvals.tests.signing import answer, passkey
+from houfu.approvals.models import Request
 from houfu.history import queries as history
 from houfu.kernel import clock, db
-from houfu.kernel.errors import Refused
 from houfu.people import actions as people
 from houfu.people.actor import Actor
-from houfu.testing.passkeys import SoftwarePasskey
+from houfu.testing.passkeys import SoftwarePasskey, unb64
 from houfu.testing.world import Shop, open_shop
 
+ORIGIN, RP_ID = "http://localhost:8900", "localhost"
 PAYLOAD = {"amount_fen": 2_000_000, "payee": "某某", "tail": "0001", "lots": ["D1", "D2"]}
 
 
@@ -31,33 +28,34 @@ class Company:
     keys: dict[str, SoftwarePasskey] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Actor:
-        try:
-            return self.__dict__["people"][name]
-        except KeyError:
-            raise AttributeError(name) from None
+        people: dict[str, Actor] = self.__dict__["people"]
+        if name not in people:
+            raise AttributeError(name)
+        return people[name]
 
     @property
     def m(self) -> int:
         return self.shop.merchant_id
 
-    def hire(self, name: str, role: str, **more: str) -> Actor:
+    def hire(self, name: str, role: str, identity: str = "") -> Actor:
         """Take somebody on, and let them make a passkey."""
-        self.people[name] = self.shop.hire(role, name, **more)
+        self.people[name] = self.shop.hire(role, name, identity=identity)
         self.give_passkey(name)
         return self.people[name]
 
     def give_passkey(self, name: str) -> SoftwarePasskey:
         """Let somebody make a passkey; they sign with it from now on."""
         by, key = self.people[name], passkey()
+        assert by.staff_id
         people.add_passkey(
             by=by, merchant_id=self.m, staff_id=by.staff_id, credential_id=key.credential_id, public_key=key.public_key
         )
         self.keys[name] = key
         return key
 
-    def ask(self, *chain: str, by: Actor | None = None, subject: str = "", **changes: object) -> Request:
+    def ask(self, *chain: str, by: Actor | None = None, subject: str = "", **changes: Any) -> Request:
         """Ask for approval of a payout by the store's manager."""
-        said = {
+        said: dict[str, Any] = {
             "id": uuid4(),
             "subject": subject or f"payout/{uuid4()}",
             "version": 1,
@@ -78,9 +76,9 @@ class Company:
             by=self.people[name], merchant_id=self.m, id=request.id, assertion=self.answer(name, request)
         )
 
-    def prove(self, request: Request, **changes: object) -> Request:
+    def prove(self, request: Request, **changes: Any) -> Request:
         """Prove, as whoever submits would, in an action of its own."""
-        said = {"subject": request.subject, "version": request.version, "payload": PAYLOAD, **changes}
+        said: dict[str, Any] = {"subject": request.subject, "version": request.version, "payload": PAYLOAD, **changes}
         return db.action(queries.prove)(self.m, **said)
 
     def state(self, request: Request) -> tuple[str, int]:
@@ -98,8 +96,9 @@ class Company:
 
     def change(self, name: str, role: str) -> None:
         """Give somebody another role."""
-        by = self.people[name]
-        people.change(by=self.shop.owner, merchant_id=self.m, id=by.staff_id, settings=people.Settings(role))
+        staff_id = self.people[name].staff_id
+        assert staff_id
+        people.change(by=self.shop.owner, merchant_id=self.m, id=staff_id, settings=people.Settings(role))
 
 
 def open_company() -> Company:
@@ -113,15 +112,15 @@ def open_company() -> Company:
     return company
 
 
-def everything(merchant_id: int) -> tuple[list[dict], list[dict]]:
-    """Return all rows of a merchant's requests and signatures: on a refusal they are as they were."""
-    return tuple(
-        list(model.objects.filter(merchant_id=merchant_id).order_by("id").values()) for model in (Request, Signature)
+def passkey() -> SoftwarePasskey:
+    """Return a new passkey for us."""
+    return SoftwarePasskey(ORIGIN, RP_ID)
+
+
+def answer(key: SoftwarePasskey, challenge: bytes) -> Assertion:
+    """Return what a passkey answers to a challenge."""
+    said = key.sign_bytes(challenge)
+    data, client, signature = (
+        unb64(said["response"][name]) for name in ("authenticatorData", "clientDataJSON", "signature")
     )
-
-
-def refused(kind: type[Refused], do: Callable[[], object]) -> list[str]:
-    """Do something that must be refused, and return the reasons' codes."""
-    with pytest.raises(kind) as refusal:
-        do()
-    return [reason.code for reason in refusal.value.reasons]
+    return Assertion(unb64(said["rawId"]), data, client, signature)
