@@ -1,4 +1,4 @@
-"""Payouts that wait for people: who must agree, what is judged as one, what is held, and the last look before sending."""
+"""Payouts that wait for people: who must agree, what is judged as one, what is held, and the last look."""
 
 from datetime import timedelta
 from uuid import uuid4
