@@ -184,7 +184,8 @@ def key() -> None:
 @key.command()
 @click.argument("merchant_id", type=int)
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--person", required=True, help="The natural person who answers for it.")
+@click.option("--person", default="", help="The natural person who answers for it, unless it is a member's.")
+@click.option("--staff", "staff_id", type=int, help="The member of the staff whose role, stores and tier it has.")
 @click.option("--scope", "scopes", type=click.Choice(KEY_SCOPES), multiple=True, help="All that fit, unless given.")
 @click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True)
 @click.option("--network", "networks", multiple=True, help="From where alone it opens anything, as 203.0.113.0/24.")
@@ -194,6 +195,7 @@ def create(
     merchant_id: int,
     name: str,
     person: str,
+    staff_id: int | None,
     scopes: tuple[str, ...],
     days: int,
     networks: tuple[str, ...],
@@ -210,6 +212,7 @@ def create(
         merchant_id=merchant_id,
         name=name,
         person=person,
+        staff_id=staff_id,
         scopes=scopes or fitting,
         days=days,
         networks=networks or None,

@@ -80,6 +80,7 @@ class QuoteOut(Out):
     goes_at: datetime | None
     arrives_by: datetime | None
     orders: list[PartOut]
+    chain: list[str] = Field(description="roles whose holders must agree, one after the other")
     reasons: list[ReasonOut]
     policy: str
 
@@ -102,12 +103,25 @@ class PayoutOut(Out):
     waived: bool
     state: str
     code: str
+    chain: list[str] = Field(description="roles whose holders must agree; the approval has the payout's id")
+    aggregated_fen: int = Field(description="the amount with all that is judged as one with it (P9)")
+    hold_class: str = Field(
+        description="the class of the reason for which risk looks at it first; empty if it does not"
+    )
     requested_by: str
     requested_at: datetime
     due_at: datetime
     arrives_by: datetime
     final_at: datetime | None
     policy: str
+
+
+class JoinedOut(Out):
+    """An earlier payout that one was judged as one with, and what the two share."""
+
+    joined_id: UUID
+    amount_fen: int
+    shares: list[str]
 
 
 class NewStandingOrder(In):
@@ -243,6 +257,12 @@ def payout(request: HttpRequest, payout_id: UUID) -> Any:
 def cancel(request: HttpRequest, payout_id: UUID) -> Any:
     """Call off a payout that has not been sent."""
     return actions.cancel(by=actor(request), merchant_id=mine(request), id=payout_id)
+
+
+@router.get("/payouts/{payout_id}/joined", response={200: list[JoinedOut], **PROBLEMS})
+def joined(request: HttpRequest, payout_id: UUID) -> Any:
+    """List the earlier payouts with which one was judged as one (P9); for compliance alone."""
+    return queries.joined(actor(request), mine(request), payout_id)
 
 
 @router.get("/payouts/{payout_id}/trace", response={200: dict[str, Any], **PROBLEMS})

@@ -71,6 +71,7 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    staff_id = models.BigIntegerField(null=True)
     networks = ArrayField(models.TextField(), null=True)
 
     class Meta:

@@ -2,8 +2,8 @@
 
 import hmac
 import ipaddress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
@@ -50,13 +50,19 @@ def actor_of(token: str, ip: str = "") -> Actor:
         raise Unauthenticated()
     if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
         raise Unauthenticated()
-    return Actor(
+    actor = Actor(
         label=f"key/{key.id}",
         person=key.person,
         merchant_id=key.merchant_id or None,
         scopes=frozenset(key.scopes),
         kind="key",
         ip=ip,
+    )
+    if key.staff_id is None:
+        return actor
+    member = actor_of_staff(staff(merchant_id, key.staff_id))
+    return replace(
+        actor, scopes=actor.scopes & member.scopes, staff_id=member.staff_id, role=member.role, stores=member.stores
     )
 
 
@@ -99,7 +105,13 @@ def actor_of_session(session: SessionBase, device: str = "", ip: str = "") -> Ac
     actor = actor_of_staff(member, device, ip)
     if not rules.proven(member.role, {str(record.get("type")) for record in proofs(session)}):
         raise FactorNeeded()
-    return actor
+    return replace(actor, stepped_up_at=_stepped_up(session))
+
+
+def _stepped_up(session: SessionBase) -> datetime | None:
+    """Return when a passkey was last used in a session, on the product's clock; sign-in keeps the machine's (S8)."""
+    used = [record["at"] for record in proofs(session) if record.get("type") == "webauthn"]
+    return clock.now() - timedelta(seconds=clock.machine_now().timestamp() - max(used)) if used else None
 
 
 def member_of_session(session: SessionBase) -> Staff:

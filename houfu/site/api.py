@@ -49,7 +49,8 @@ api = NinjaAPI(
 )
 api.add_decorator(strict_query)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies, reconciliation, risk,
+    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
+    reconciliation, risk,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -10,7 +10,7 @@ from houfu.history import actions as history
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from houfu.people.actor import PERSONAL, SCOPES, Actor
-from houfu.people.models import ApiKey
+from houfu.people.models import ApiKey, Staff
 
 
 class UnknownScope(Invalid):
@@ -61,6 +61,7 @@ def create_key(
     merchant_id: int,
     name: str,
     person: str = "",
+    staff_id: int | None = None,
     scopes: Sequence[str],
     days: int = 365,
     networks: Sequence[str] | None = None,
@@ -71,6 +72,8 @@ def create_key(
         merchant_id: whose things the key may touch; 0 for the platform's own key.
         person: the natural person who answers for what the key does, as the platform says; whoever makes a key for
             their own merchant answers for it themselves.
+        staff_id: the member of the staff whose role, stores and tier the key has, as the platform says; without one
+            it has no tier, and what it asks to be paid out needs owner and legal (S4).
         days: how long it lives, 366 at most.
         networks: the addresses from which it opens anything, such as "203.0.113.0/24"; None for all.
 
@@ -92,10 +95,16 @@ def create_key(
         read = None if networks is None else [str(ipaddress.ip_network(said)) for said in networks]
     except ValueError as error:
         raise NetworkUnreadable(said=str(error)) from error
+    if staff_id is not None:
+        by.require("platform:write")
+        member = Staff.objects.filter(merchant_id=merchant_id, id=staff_id, state="active").first()
+        if member is None:
+            raise NotFound()
+        person = member.person
     secret, now = secrets.token_urlsafe(32), clock.now()
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
-        " networks) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[]) RETURNING id",
+        " networks, staff_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s) RETURNING id",
         [
             merchant_id,
             name,
@@ -105,6 +114,7 @@ def create_key(
             now,
             now + timedelta(days=days),
             read,
+            staff_id,
         ],
     )[0].id
     history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))

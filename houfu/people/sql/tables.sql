@@ -69,6 +69,7 @@ CREATE TRIGGER people_passkey_stays BEFORE DELETE OR TRUNCATE ON people_passkey
 GRANT INSERT, UPDATE (removed_at, sign_count) ON people_passkey TO houfu_app;
 
 -- API keys. The secret is 256 bits and kept as its SHA-256 alone. What people alone may do, no key may carry.
+-- A key of a member of the staff has their role and stores, and ends with them.
 -- A key with `networks` opens something from these addresses alone.
 CREATE TABLE people_api_key (
     merchant_id bigint NOT NULL,
@@ -81,8 +82,10 @@ CREATE TABLE people_api_key (
     expires_at timestamptz NOT NULL
         CONSTRAINT people_key_one_year CHECK (expires_at > created_at AND expires_at <= created_at + interval '366 days'),
     revoked_at timestamptz,
+    staff_id bigint,
     networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
     PRIMARY KEY (merchant_id, id),
+    CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
     CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes)),
     CONSTRAINT people_key_person_scope CHECK (NOT scopes && '{approvals:write,beneficiaries:write,people:write}')
 );

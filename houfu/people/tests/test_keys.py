@@ -52,6 +52,22 @@ def test_a_token_acts_for_a_person_of_its_merchant_with_its_scopes(shop):
     assert (link.verb, link.subject, link.actor) == ("key.created", f"key/{key.id}", shop.owner.label)
 
 
+def test_a_key_of_a_member_has_their_role_and_stores_and_ends_with_them(shop):
+    clerk = shop.hire("clerk")
+    _, token = make(shop, by=OPERATOR, staff_id=clerk.staff_id, scopes=["orders:read", "ledger:read"])
+    actor = queries.actor_of(token)
+    assert (actor.kind, actor.person, actor.role, actor.stores) == ("key", clerk.person, "clerk", clerk.stores)
+    assert actor.scopes == {"orders:read"}
+    before = seen(shop)
+    for by, member in [(shop.owner, clerk.staff_id), (OPERATOR, 10**9)]:
+        with pytest.raises((Forbidden, NotFound)):
+            make(shop, by=by, staff_id=member)
+    assert seen(shop) == before
+    people.disable(by=shop.owner, merchant_id=shop.merchant_id, id=clerk.staff_id, reason="离职")
+    with pytest.raises(Unauthenticated):
+        queries.actor_of(token)
+
+
 def test_a_key_of_the_platform_belongs_to_no_merchant():
     _, token = people.create_key(by=OPERATOR, merchant_id=0, name="ops", person="li", scopes=KEY_SCOPES)
     actor = queries.actor_of(token)
