@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 
 from houfu.ledger import queries as ledger
+from houfu.payouts import actions as payouts
 from houfu.people import actions as people
 from houfu.people.actor import KEY_SCOPES
 from houfu.testing.bodies import BAD_ORDERS
@@ -57,12 +58,12 @@ def test_from_a_new_merchant_to_a_payout_over_http(clock):
         assert erp("POST", "/orders/D1/events", {"kind": kind})[1]["outcome"] == "done"
     assert erp("GET", "/orders/D1")[1]["state"] == "received"
     assert erp("GET", f"/stores/{store}/limit")[1]["exposure_fen"] == 2_800_000
-    payee = erp(
-        "POST",
-        "/beneficiaries",
-        {"kind": "alipay", "purpose_class": "goods_settlement", "holder": "某某", "account": "pay@shop.example"},
-    )[1]
-    assert payee["account_tail"] == "mple"
+    account = {"kind": "alipay", "purpose_class": "goods_settlement", "holder": "某某", "account": "pay@shop.example"}
+    status, problem = erp("POST", "/beneficiaries", account)
+    assert (status, problem["code"]) == (403, "forbidden")  # accounts are for people alone (4.11)
+    registered = payouts.register(by=OPERATOR, merchant_id=m, **account)
+    [payee] = erp("GET", "/beneficiaries")[1]
+    assert (payee["id"], payee["account_tail"]) == (registered.id, "mple")
     asked = {"store_id": store, "beneficiary_id": payee["id"], "amount_fen": 9_999, "purpose": "wages"}
     status, check = erp("POST", "/payouts:check", asked)
     assert [r["code"] for r in check["reasons"]] == [
@@ -71,7 +72,8 @@ def test_from_a_new_merchant_to_a_payout_over_http(clock):
     status, problem = erp("POST", "/payouts", {**asked, "id": str(uuid4())})
     assert (status, problem["code"], len(problem["reasons"])) == (409, "payout_refused", 4)
     assert erp("GET", "/payouts")[1] == {"items": [], "next_cursor": None}
-    assert root("POST", f"/merchants/{m}/beneficiaries/{payee['id']}/verification", {"document": "x"})[0] == 200
+    status, problem = root("POST", f"/merchants/{m}/beneficiaries/{payee['id']}/verification", {"document": "x"})
+    assert (status, problem["code"]) == (403, "person_needed")
     status, trace = erp("GET", "/orders/D1/trace")
     assert [event["verb"] for event in trace["events"]] == ["shipped", "received"]
     assert {link["verb"] for link in erp("GET", "/history?limit=500")[1]["items"]} >= {"orders.authorised"}

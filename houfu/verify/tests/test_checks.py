@@ -129,9 +129,18 @@ CASES = [
         "i13_settlements_have_lines", (),
         "UPDATE reconciliation_line SET outcome = 'break', code = 'lost' WHERE kind = 'settlement'",
     ),
-    ("i14_signatures_are_lawful", (), "UPDATE approvals_request SET state = 'void', turn = 1 WHERE turn = 2"),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET chain = '{legal}' WHERE state = 'paid'"),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET hold_class = 'frequency' WHERE state = 'paid'"),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET aggregated_fen = aggregated_fen + 1"),
+    (
+        "i14_signatures_are_lawful", ("i14_payouts_were_agreed_to",),
+        "UPDATE approvals_request SET state = 'void', turn = 1 WHERE turn = 2",
+    ),
     ("i14_signatures_are_lawful", (), "DELETE FROM approvals_signature WHERE struck_at IS NULL"),
-    ("i14_signatures_are_lawful", (), "UPDATE approvals_request SET chain = '{owner,owner}' WHERE state = 'approved'"),
+    (
+        "i14_signatures_are_lawful", ("i14_payouts_were_agreed_to",),
+        "UPDATE approvals_request SET chain = '{owner,owner}' WHERE state = 'approved' AND turn = 2",
+    ),
     ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at + interval '4 days'"),
     ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at - interval '1 hour'"),
     (
