@@ -89,7 +89,7 @@ CASES = [
         " UPDATE orders_lot SET trust = 'low', settled_by = 'query' WHERE allocated_fen > 0",
     ),
     (
-        "i06_payouts_are_their_lots", (),
+        "i06_payouts_are_their_lots", ("i14_payouts_were_agreed_to",),
         "UPDATE payouts_payout SET amount_fen = amount_fen + 1 WHERE state = 'failed'",
     ),
     (
