@@ -146,13 +146,13 @@ def inbox(request: HttpRequest, cursor: str = "", limit: Limit = 100) -> Any:
     return _page(found, limit, "inbox")
 
 
-@router.get("/approvals/{id}", response={200: ShownOut, **PROBLEMS})
+@router.get("/approvals/{uuid:id}", response={200: ShownOut, **PROBLEMS})
 def show(request: HttpRequest, id: UUID) -> Any:
     """Return what the screen shows, the challenge over it, and every reason why you may not sign it now."""
     return queries.challenge(actor(request), mine(request), id)
 
 
-@router.post("/approvals/{id}:sign", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:sign", response={200: RequestOut, **PROBLEMS})
 def sign(request: HttpRequest, id: UUID, body: NewSignature) -> Any:
     """Sign the step whose turn it is, with a passkey's answer to the challenge."""
     given = Assertion(**body.assertion.dict()) if body.assertion else body.code
@@ -161,13 +161,13 @@ def sign(request: HttpRequest, id: UUID, body: NewSignature) -> Any:
     return actions.sign(by=actor(request), merchant_id=mine(request), id=id, assertion=given)
 
 
-@router.post("/approvals/{id}:reject", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:reject", response={200: RequestOut, **PROBLEMS})
 def reject(request: HttpRequest, id: UUID, body: No) -> Any:
     """Say no for the whole chain."""
     return actions.reject(by=actor(request), merchant_id=mine(request), id=id, note=body.note)
 
 
-@router.post("/approvals/{id}:withdraw", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:withdraw", response={200: RequestOut, **PROBLEMS})
 def withdraw(request: HttpRequest, id: UUID) -> Any:
     """Call off a request of your own that is still open."""
     return actions.withdraw(by=actor(request), merchant_id=mine(request), id=id)
