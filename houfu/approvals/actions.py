@@ -20,7 +20,6 @@ from houfu.people.rules import ROLES
 from houfu.policies import queries as policies
 
 BATCH = 200
-TOTP_NEEDS_PROFILE = "An owner may allow codes; or sign with a passkey."
 
 
 class IdReused(Invalid):
@@ -29,7 +28,6 @@ class IdReused(Invalid):
     code = "approval_id_reused"
 
 
-@db.refuse_on("approvals_version_once", "approvals_one_live")
 class VersionAsked(Refused):
     """This version of the subject, or a later one, was asked about already; what changed needs a higher version."""
 
@@ -78,7 +76,7 @@ class PersonOnce(Refused):
     code = "approvals_person_once"
 
 
-@db.refuse_on("approvals_assertion_once", "approvals_count_once")
+@db.refuse_on("approvals_assertion_once")
 class AssertionUsed(Refused):
     """This signature was given before."""
 
@@ -104,7 +102,7 @@ class NoteMissing(Invalid):
     code = "approval_note_missing"
 
 
-db.retry_on("approvals_request_id")
+db.retry_on("approvals_request_id", "approvals_version_once", "approvals_one_live")  # asked at once: look again
 
 
 @db.action
@@ -149,10 +147,12 @@ def open(  # noqa: A001  callers say approvals.open
         if any(getattr(there, name) != value for name, value in said.items()):
             raise IdReused(id=str(id))
         return there
-    if before := queries.lock_live(merchant_id, subject):
-        if before.version >= version:
-            raise VersionAsked(subject=subject, version=before.version)
-        _close(by, before, "void", "version_changed")
+    live = queries.lock_live(merchant_id, subject)  # before looking further: nobody may open a later one meanwhile
+    before = queries.latest(merchant_id, subject)
+    if before and before.version >= version:
+        raise VersionAsked(subject=subject, version=before.version)
+    if live:
+        _close(by, live, "void", "version_changed")
     request = Request.objects.create(
         merchant_id=merchant_id,
         id=id,
@@ -168,7 +168,6 @@ def open(  # noqa: A001  callers say approvals.open
     return request
 
 
-@db.action
 def sign(*, by: Actor, merchant_id: int, id: UUID, assertion: Assertion | str) -> Request:
     """Sign the step of a request whose turn it is, over exactly what the screen shows.
 
@@ -178,14 +177,26 @@ def sign(*, by: Actor, merchant_id: int, id: UUID, assertion: Assertion | str) -
     Raises:
         SignatureRefused: with every reason; nothing was signed.
         OutOfTurn, PersonOnce, OwnMatter, AssertionUsed: the database says so where somebody was faster.
+        CodeWrong, CodesPaused, CodeAlone: a code did not confirm it.
     """
     queries.access_request(by, merchant_id, id)
     by.require("approvals:write", merchant_id)
+    if isinstance(assertion, str):
+        if refusals := queries.challenge(by, merchant_id, id).reasons + _code_faults(merchant_id):
+            raise SignatureRefused(*refusals)
+        people_actions.use_totp(by=by, code=assertion)  # used up whatever comes, and counted where it is wrong
+        return _sign(by, merchant_id, id, None)
+    return _sign(by, merchant_id, id, assertion)
+
+
+@db.action
+def _sign(by: Actor, merchant_id: int, id: UUID, assertion: Assertion | None) -> Request:
     staff, request = queries.member(by, merchant_id), queries.lock_request(merchant_id, id)
     _strike_lost(by, request)
     now, over = clock.now(), challenges.challenge(queries.shown(request))
     who, asked = queries.signer(staff, now), queries.asked(request, queries.signatures(request))
-    refusals = rules.refusals(asked, who, now) + _proof_faults(staff, assertion, over)
+    faults = _faults(staff, assertion, over) if assertion else _code_faults(merchant_id)
+    refusals = rules.refusals(asked, who, now) + faults
     right = rules.right(who, rules.next_role(asked.chain, asked.turn))
     if refusals or right is None:
         raise SignatureRefused(*refusals)
@@ -199,19 +210,14 @@ def sign(*, by: Actor, merchant_id: int, id: UUID, assertion: Assertion | str) -
         stands_for=sorted(who.stands_for),
         delegation_id=right.delegation_id,
         signed_at=now,
+        **(vars(assertion) if assertion else {}),
     )
-    if isinstance(assertion, str):
-        people_actions.use_totp(by=by, code=assertion)
+    if assertion is None:
         signature.seal = queries.seal(signature, over)
-    else:
-        signature.credential_id = assertion.credential_id
-        signature.authenticator_data = assertion.authenticator_data
-        signature.client_data = assertion.client_data
-        signature.signature = assertion.signature
-        signature.sign_count = assertions.count(assertion)
     _keep(signature)
-    _record("signed", by, request, step=request.turn, role=right.role, person=who.person,
-            method="code" if signature.seal else "passkey", delegation=right.delegation_id or 0)  # fmt: skip
+    method = "passkey" if assertion else "code"
+    said = {"step": request.turn, "role": right.role, "person": who.person, "method": method}
+    _record("signed", by, request, **said, **({"delegation": right.delegation_id} if right.delegation_id else {}))
     _step_on(by, request, now)
     return queries.access_request(by, merchant_id, id)
 
@@ -414,21 +420,25 @@ def _strike_lost(by: Actor, request: Request) -> int:
     return 1
 
 
-def _proof_faults(staff: Staff, assertion: Assertion | str, over: bytes) -> list[Reason]:
-    """Return what is wrong with the proof that somebody signs by."""
-    if isinstance(assertion, str):
-        allowed = queries.totp_allowed(staff.merchant_id)
-        return [] if allowed else [Reason("code_not_allowed", "S7", {}, TOTP_NEEDS_PROFILE)]
+def _code_faults(merchant_id: int) -> list[Reason]:
+    if queries.totp_allowed(merchant_id):
+        return []
+    return [Reason("code_not_allowed", "S7", {}, "An owner may allow codes; or sign with a passkey.")]
+
+
+def _faults(staff: Staff, assertion: Assertion, over: bytes) -> list[Reason]:
+    """Return what is wrong with an assertion, and count the passkey on where nothing is."""
     keys = [k for k in people.passkeys(staff.merchant_id, staff.id) if k.credential_id == assertion.credential_id]
     if not keys:
         return [Reason("passkey_unknown", "S7", {}, "Sign with a passkey of your own.")]
-    if keys[-1].removed_at is not None:
-        figures = {"removed_at": keys[-1].removed_at.isoformat()}
+    [key] = keys
+    if key.removed_at is not None:
+        figures = {"removed_at": key.removed_at.isoformat()}
         return [Reason("passkey_removed", "S7", figures, "Sign with a passkey that you have still.")]
-    above = queries.reached(staff.merchant_id, assertion.credential_id)
-    return assertions.faults(
-        assertion, public_key=keys[-1].public_key, challenge=over, party=queries.party(), above=above
-    )
+    found = assertions.faults(assertion, public_key=key.public_key, rp_id=key.rp_id, challenge=over)
+    if not found and not people_actions.count_passkey(key.credential_id, assertions.count(assertion)):
+        found = [Reason("assertion_counter_back", "S7", {}, "Sign anew; if it comes again, somebody has a copy.")]
+    return found
 
 
 def _keep(signature: Signature) -> None:

@@ -61,6 +61,11 @@ class SignatureOut(Out):
         return "passkey" if signature.seal is None else "code"
 
 
+class PasskeyOut(Out):
+    credential_id: Text
+    rp_id: str
+
+
 class ShownOut(Out):
     """Show `shown` and nothing else; hand `challenge` to the passkey as it is."""
 
@@ -69,8 +74,7 @@ class ShownOut(Out):
     shown: dict[str, Any]
     challenge: Text = Field(description="base64url, without padding")
     turn_of: str | None
-    rp_id: str
-    credential_ids: list[Text]
+    passkeys: list[PasskeyOut] = Field(description="with which you may sign")
     totp_allowed: bool
     reasons: list[ReasonOut] = Field(description="why you may not sign now; none means that you may")
 

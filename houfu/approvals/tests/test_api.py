@@ -1,51 +1,46 @@
 """Approvals as a client meets them: what waits, what is shown, signing, saying no; and as an operator at a terminal."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from django.test import Client
 
 from houfu.approvals import actions
+from houfu.approvals.cli import cli
 from houfu.kernel import clock as clocks
+from houfu.kernel.errors import NotFound
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
 from houfu.testing.company import open_company
-from houfu.testing.passkeys import b64, unb64
-from houfu.testing.world import OPERATOR, WORKER
+from houfu.testing.passkeys import unb64
+from houfu.testing.world import OPERATOR
 
 pytestmark = pytest.mark.usefixtures("db")
 
 
 class Caller:
-    """A member of the staff at a page, or a program with a key."""
+    """A program with a key."""
 
-    def __init__(self, company, name="", scopes=()):
-        self.company, self.name = company, name
-        _, token = people.create_key(
-            by=OPERATOR, merchant_id=company.m, name="erp", person="x", scopes=scopes or ["history:read"]
-        )
+    def __init__(self, company, scopes=("history:read",)):
+        _, token = people.create_key(by=OPERATOR, merchant_id=company.m, name="erp", person="x", scopes=scopes)
         self.http = Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"})
 
     def __call__(self, method, path, body=None):
-        answer = self.http.generic(
-            method, f"/v1{path}", json.dumps(body) if body is not None else "", "application/json",
-        )  # fmt: skip
+        content = json.dumps(body) if body is not None else ""
+        answer = self.http.generic(method, f"/v1{path}", content, "application/json")
         return answer.status_code, json.loads(answer.content) if answer.content else None
 
 
 @pytest.fixture
 def as_(company, monkeypatch):
     """Come as a member of the staff, as a session would let them."""
-    key_actor = people_queries.actor_of
-    who = {}
-    monkeypatch.setattr(people_queries, "actor_of", lambda token, *more: who.get("actor") or key_actor(token, *more))
+    key_actor, who = people_queries.actor_of, {}
+    monkeypatch.setattr(people_queries, "actor_of", lambda *said: who.get("actor") or key_actor(*said))
 
-    def come(name):
+    def come(name, company=company):
         caller = Caller(company)
 
         def call(*request):
@@ -132,20 +127,17 @@ def test_a_no_a_withdrawal_and_what_a_key_may_see(company, as_):
     assert Caller(company, scopes=["orders:read"])("GET", f"/approvals/{refused.id}")[0] == 404
 
 
-def test_listings_go_on_where_a_page_ends(as_, monkeypatch):
+def test_listings_go_on_where_a_page_ends(as_):
     company = open_company()
     wanted = {str(company.ask("legal").id) for _ in range(5)}
-    for path, who in (("/approvals", "li"), ("/approvals/inbox", "li")):
+    li = as_("li", company)
+    for path in ("/approvals", "/approvals/inbox"):
         seen, cursor = [], ""
-        caller = Caller(company)
-        monkeypatch.setattr(people_queries, "actor_of", lambda token, *more, who=who: company.people[who])
         while cursor is not None:
-            answer = caller("GET", f"{path}?limit=2&cursor={cursor}")[1]
+            answer = li("GET", f"{path}?limit=2&cursor={cursor}")[1]
             seen += [row["id"] for row in answer["items"]]
             cursor = answer["next_cursor"]
-        monkeypatch.undo()
-        assert len(seen) == len(wanted)
-        assert set(seen) == wanted
+        assert (len(seen), set(seen)) == (5, wanted)
 
 
 def test_lending_a_role_and_taking_it_back(company, as_):
@@ -165,27 +157,20 @@ def test_only_an_owner_lets_codes_sign(company, as_):
     assert as_("zhou")("PUT", "/approval-profile", {"totp_allowed": False})[0] == 204
 
 
-def houfu(*arguments):
-    """Run `houfu` on the database of this test process and return its exit code and what it printed."""
-    from django.db import connection
-
-    url = f"{os.environ['HOUFU_TEST_URL']}/{connection.settings_dict['NAME']}"
-    done = subprocess.run(
-        [sys.executable, "-m", "houfu", *arguments],
-        env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
-
-
 def test_an_operator_looks_at_a_terminal(company):
     request = company.ask("legal")
     company.sign("sun", request)
-    actions.lapse(by=WORKER)
-    listed = json.loads(houfu("approvals", "list", str(company.m), "--subject", request.subject, "--json")[1])
-    assert [(row["id"], row["state"]) for row in listed] == [(str(request.id), "approved")]
-    shown = json.loads(houfu("approvals", "show", str(company.m), str(request.id), "--json")[1])
+    m = str(company.m)
+
+    def houfu(*arguments):
+        done = CliRunner().invoke(cli, [*arguments, "--json"])
+        return done.exception or json.loads(done.output)
+
+    [listed] = houfu("list", m, "--subject", request.subject)
+    assert (listed["id"], listed["state"]) == (str(request.id), "approved")
+    shown = houfu("show", m, str(request.id))
     assert (shown["shown"]["subject"], shown["signatures"][0]["person"]) == (request.subject, company.sun.person)
-    code, _, said = houfu("approvals", "show", str(company.m), str(uuid4()))
-    assert (code, said.startswith("refused: not_found")) == (3, True)
-    assert houfu("approvals", "delegations", str(company.m), "--json")[0] == 0
-    assert b64(b"\xff\xfe") == "__4"
+    assert isinstance(houfu("show", m, str(uuid4())), NotFound)
+    ends_at = clocks.now() + timedelta(days=1)
+    actions.delegate(by=company.sun, merchant_id=company.m, delegate_staff_id=company.li.staff_id, ends_at=ends_at)
+    assert company.sun.person in {row["person"] for row in houfu("delegations", m)}
