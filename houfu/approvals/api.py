@@ -20,7 +20,10 @@ router = Router(tags=["approvals"])
 def _bytes(said: object) -> object:
     if not isinstance(said, str) or not said.isascii():
         raise ValueError("bytes are written in base64url")
-    return urlsafe_b64decode(said + "=" * (-len(said) % 4))
+    raw = urlsafe_b64decode(said + "=" * (-len(said) % 4))
+    if _text(raw) != said:
+        raise ValueError("bytes are written in base64url, without padding")
+    return raw
 
 
 def _text(raw: bytes) -> str:

@@ -16,7 +16,7 @@ from houfu.approvals.assertions import Assertion
 from houfu.approvals.models import Delegation, Profile, Request, Signature
 from houfu.approvals.rules import Asked, Right, Signed, Signer
 from houfu.approvals.states import LIVE
-from houfu.kernel import clock, vault
+from houfu.kernel import clock, db, vault
 from houfu.kernel.errors import Forbidden, NotFound, Reason, Refused
 from houfu.people import queries as people
 from houfu.people.actor import Actor
@@ -182,14 +182,20 @@ def prove(
     return request
 
 
-def live(merchant_id: int, subject: str) -> Request | None:
-    """Return the request of a subject that stands or may come to stand, if there is one."""
-    return Request.objects.filter(merchant_id=merchant_id, subject=subject, state__in=LIVE).first()
-
-
 def latest(merchant_id: int, subject: str) -> Request | None:
     """Return the newest request of a subject, whatever became of it."""
     return Request.objects.filter(merchant_id=merchant_id, subject=subject).order_by("-version").first()
+
+
+def states_of(subjects: Sequence[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    """Return what became of the newest request of each subject, given as merchant and name, of any merchants."""
+    found = db.rows(
+        "SELECT DISTINCT ON (merchant_id, subject) merchant_id, subject, state FROM approvals_request"
+        " JOIN unnest(%s::bigint[], %s::text[]) w (merchant_id, subject) USING (merchant_id, subject)"
+        " ORDER BY merchant_id, subject, version DESC",
+        [[merchant_id for merchant_id, _ in subjects], [subject for _, subject in subjects]],
+    )
+    return {(row.merchant_id, row.subject): row.state for row in found}
 
 
 def lock_request(merchant_id: int, id: UUID) -> Request:

@@ -15,8 +15,9 @@ from houfu.kernel.errors import NotFound
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
 from houfu.testing.company import open_company
-from houfu.testing.passkeys import unb64
-from houfu.testing.world import OPERATOR
+from houfu.testing.passkeys import b64, unb64
+from houfu.testing.web import running_web, signed_in
+from houfu.testing.world import OPERATOR, new_identity
 
 pytestmark = pytest.mark.usefixtures("db")
 
@@ -55,8 +56,9 @@ def as_(company, monkeypatch):
     return come
 
 
-def assertion(company, name, challenge):
-    said = company.keys[name].sign_bytes(unb64(challenge))
+def assertion(key, challenge):
+    """Return what a passkey answers, as a page sends it."""
+    said = key.sign_bytes(unb64(challenge))
     response = said["response"]
     return {
         "credential_id": said["rawId"],
@@ -73,7 +75,7 @@ def test_from_the_inbox_to_the_signature(company, as_):
     assert (status, [row["id"] for row in inbox["items"]]) == (200, [str(request.id)])
     status, shown = zhou("GET", f"/approvals/{request.id}")
     assert (status, shown["turn_of"], shown["reasons"], shown["shown"]["version"]) == (200, "owner", [], 1)
-    given = assertion(company, "zhou", shown["challenge"])
+    given = assertion(company.keys["zhou"], shown["challenge"])
     status, signed = zhou("POST", f"/approvals/{request.id}:sign", {"assertion": given})
     assert (status, signed["state"], signed["turn"]) == (200, "open", 1)
     status, problem = zhou("POST", f"/approvals/{request.id}:sign", {"assertion": given})
@@ -81,8 +83,41 @@ def test_from_the_inbox_to_the_signature(company, as_):
     assert [r["code"] for r in problem["reasons"]] == ["counted_already", "not_their_turn", "assertion_counter_back"]
     shown = sun("GET", f"/approvals/{request.id}")[1]
     assert [(s["role"], s["method"]) for s in shown["signatures"]] == [("owner", "passkey")]
-    given = assertion(company, "sun", shown["challenge"])
+    given = assertion(company.keys["sun"], shown["challenge"])
     assert sun("POST", f"/approvals/{request.id}:sign", {"assertion": given})[1]["state"] == "approved"
+    assert company.prove(request)
+
+
+def test_at_a_real_browser_the_passkey_that_signs_in_signs_the_approval_too(company):
+    member, invitation = people.invite(
+        by=company.shop.owner, merchant_id=company.m, name="韩梅梅", identity=new_identity(),
+        settings=people.Settings("legal"),
+    )  # fmt: skip
+    with running_web() as address:
+        browser, key = signed_in(address, invitation, f"han-{member.id}@shop.example", "korrekt-pferd-batterie")
+        request = company.ask("legal")
+        status, shown = browser("GET", f"/v1/approvals/{request.id}")
+        assert (status, shown["passkeys"]) == (200, [{"credential_id": b64(key.credential_id), "rp_id": "localhost"}])
+        elsewhere, key.origin = key.origin, "http://localhost.evil.example"
+        astray = assertion(key, shown["challenge"])
+        key.origin = elsewhere
+        given = assertion(key, shown["challenge"])
+        path = f"/v1/approvals/{request.id}:sign"
+        for wrong, code in [
+            (astray, "assertion_other_origin"),
+            ({**given, "signature": "AA"}, "assertion_signature_wrong"),
+        ]:
+            status, problem = browser("POST", path, {"assertion": wrong})
+            assert (status, [reason["code"] for reason in problem["reasons"]]) == (409, [code])
+        browser.origin = "https://evil.example"
+        assert browser("POST", path, {"assertion": given})[0] == 403
+        browser.origin = address
+        assert browser("POST", path, {"assertion": given})[1]["state"] == "approved"
+        other = company.ask("legal")
+        key.counter -= 2
+        behind = assertion(key, browser("GET", f"/v1/approvals/{other.id}")[1]["challenge"])
+        problem = browser("POST", f"/v1/approvals/{other.id}:sign", {"assertion": behind})[1]
+        assert [reason["code"] for reason in problem["reasons"]] == ["assertion_counter_back"]
     assert company.prove(request)
 
 
@@ -94,6 +129,14 @@ def test_from_the_inbox_to_the_signature(company, as_):
         ({"assertion": {}}, "invalid"),
         (
             {"assertion": {"credential_id": "é", "authenticator_data": "", "client_data": "", "signature": ""}},
+            "invalid",
+        ),
+        (
+            {"assertion": {"credential_id": "AA==", "authenticator_data": "", "client_data": "", "signature": ""}},
+            "invalid",
+        ),
+        (
+            {"assertion": {"credential_id": "AB", "authenticator_data": "", "client_data": "", "signature": ""}},
             "invalid",
         ),
         ({"assertion": {"credential_id": 5, "authenticator_data": "", "client_data": "", "signature": ""}}, "invalid"),

@@ -91,6 +91,17 @@ def test_a_higher_version_voids_what_was_signed_of_the_one_before(company):
     assert company.prove(second, payload=PAYLOAD | {"amount_fen": 3_000_000}).version == 2
 
 
+def test_the_newest_request_of_a_subject_says_what_became_of_it(company):
+    rejected, renewed, other = company.ask("legal"), company.ask("legal"), company.ask("legal")
+    actions.reject(by=company.sun, merchant_id=company.m, id=rejected.id, note="金额不符")
+    company.ask("legal", subject=renewed.subject, version=2)
+    company.sign("sun", other)
+    subjects = [rejected.subject, renewed.subject, other.subject, "payout/nobody"]
+    found = queries.states_of([(company.m, subject) for subject in subjects])
+    assert [found.get((company.m, subject)) for subject in subjects] == ["rejected", "open", "approved", None]
+    assert queries.states_of([]) == {}
+
+
 def test_a_version_is_asked_about_once_whatever_became_of_it(company):
     first = company.ask("legal")
     actions.reject(by=company.sun, merchant_id=company.m, id=first.id, note="金额不符")
