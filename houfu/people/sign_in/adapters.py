@@ -59,6 +59,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             logins.note(member, "sign_in.ended", ip=guard.peer(request))
         super().logout(request)
 
+    def set_password(self, user: Any, password: str) -> None:
+        user.set_password(password)
+        user.save(update_fields=["password"])  # of a login nothing else may be changed
+
     def get_client_ip(self, request: HttpRequest) -> str:
         return guard.peer(request)
 
