@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from houfu.kernel import vault
 from houfu.people import queries, rules
 from houfu.people.actions import login as logins
-from houfu.people.sign_in import guard, sessions
+from houfu.people.sign_in import guard, memory, sessions
 
 log = logging.getLogger("houfu.sign_in")
 
@@ -53,6 +53,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.begin(request.session, rules.idle(member.role))
         methods = sorted({record.get("type", record["method"]) for record in queries.proofs(request.session)})
         logins.note(member, "sign_in.done", ip=guard.peer(request), methods=methods)
+        sessions.forget()
+        memory.forget()
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated and (member := queries.member_of_login(request.user.pk)):
