@@ -20,7 +20,10 @@ router = Router(tags=["approvals"])
 def _bytes(said: object) -> object:
     if not isinstance(said, str) or not said.isascii():
         raise ValueError("bytes are written in base64url")
-    return urlsafe_b64decode(said + "=" * (-len(said) % 4))
+    raw = urlsafe_b64decode(said + "=" * (-len(said) % 4))
+    if _text(raw) != said:
+        raise ValueError("bytes are written in base64url, without padding")
+    return raw
 
 
 def _text(raw: bytes) -> str:
@@ -61,6 +64,11 @@ class SignatureOut(Out):
         return "passkey" if signature.seal is None else "code"
 
 
+class PasskeyOut(Out):
+    credential_id: Text
+    rp_id: str
+
+
 class ShownOut(Out):
     """Show `shown` and nothing else; hand `challenge` to the passkey as it is."""
 
@@ -69,8 +77,7 @@ class ShownOut(Out):
     shown: dict[str, Any]
     challenge: Text = Field(description="base64url, without padding")
     turn_of: str | None
-    rp_id: str
-    credential_ids: list[Text]
+    passkeys: list[PasskeyOut] = Field(description="with which you may sign")
     totp_allowed: bool
     reasons: list[ReasonOut] = Field(description="why you may not sign now; none means that you may")
 
@@ -146,13 +153,13 @@ def inbox(request: HttpRequest, cursor: str = "", limit: Limit = 100) -> Any:
     return _page(found, limit, "inbox")
 
 
-@router.get("/approvals/{id}", response={200: ShownOut, **PROBLEMS})
+@router.get("/approvals/{uuid:id}", response={200: ShownOut, **PROBLEMS})
 def show(request: HttpRequest, id: UUID) -> Any:
     """Return what the screen shows, the challenge over it, and every reason why you may not sign it now."""
     return queries.challenge(actor(request), mine(request), id)
 
 
-@router.post("/approvals/{id}:sign", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:sign", response={200: RequestOut, **PROBLEMS})
 def sign(request: HttpRequest, id: UUID, body: NewSignature) -> Any:
     """Sign the step whose turn it is, with a passkey's answer to the challenge."""
     given = Assertion(**body.assertion.dict()) if body.assertion else body.code
@@ -161,13 +168,13 @@ def sign(request: HttpRequest, id: UUID, body: NewSignature) -> Any:
     return actions.sign(by=actor(request), merchant_id=mine(request), id=id, assertion=given)
 
 
-@router.post("/approvals/{id}:reject", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:reject", response={200: RequestOut, **PROBLEMS})
 def reject(request: HttpRequest, id: UUID, body: No) -> Any:
     """Say no for the whole chain."""
     return actions.reject(by=actor(request), merchant_id=mine(request), id=id, note=body.note)
 
 
-@router.post("/approvals/{id}:withdraw", response={200: RequestOut, **PROBLEMS})
+@router.post("/approvals/{uuid:id}:withdraw", response={200: RequestOut, **PROBLEMS})
 def withdraw(request: HttpRequest, id: UUID) -> Any:
     """Call off a request of your own that is still open."""
     return actions.withdraw(by=actor(request), merchant_id=mine(request), id=id)

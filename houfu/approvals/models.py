@@ -50,7 +50,6 @@ class Signature(models.Model):
     authenticator_data = models.BinaryField(null=True)
     client_data = models.BinaryField(null=True)
     signature = models.BinaryField(null=True)
-    sign_count = models.BigIntegerField(default=0)
     seal = models.BinaryField(null=True)
     signed_at = models.DateTimeField()
     struck_at = models.DateTimeField(null=True)

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from houfu.approvals import assertions, rules
 from houfu.approvals import challenge as challenges
-from houfu.approvals.assertions import Assertion, Party
+from houfu.approvals.assertions import Assertion
 from houfu.approvals.models import Delegation, Profile, Request, Signature
 from houfu.approvals.rules import Asked, Right, Signed, Signer
 from houfu.approvals.states import LIVE
@@ -23,6 +21,7 @@ from houfu.kernel.errors import Forbidden, NotFound, Reason, Refused
 from houfu.people import queries as people
 from houfu.people.actor import Actor
 from houfu.people.models import Staff
+from houfu.people.queries import Passkey
 
 
 class NotApproved(Refused):
@@ -43,7 +42,7 @@ class Shown:
 
     Args:
         shown: what the screen shows, and the challenge stands for; nothing else is signed.
-        credential_ids: the passkeys with which this person may sign.
+        passkeys: those with which this person may sign.
         reasons: why this person may not sign now; none means that they may.
     """
 
@@ -52,8 +51,7 @@ class Shown:
     shown: dict[str, Any]
     challenge: bytes
     turn_of: str | None
-    rp_id: str
-    credential_ids: list[bytes]
+    passkeys: list[Passkey]
     totp_allowed: bool
     reasons: list[Reason]
 
@@ -127,11 +125,12 @@ def challenge(by: Actor, merchant_id: int, id: UUID) -> Shown:
     """Return what the screen shows, the challenge over it, and every reason why this person may not sign now."""
     request, at = access_request(by, merchant_id, id), clock.now()
     signed = signatures(request)
-    reasons, credentials = [Reason("role_missing", "S7", {"roles": request.chain}, "Staff with such a role sign.")], []
+    reasons = [Reason("role_missing", "S7", {"roles": request.chain}, "Somebody of the staff with such a role signs.")]
+    keys: list[Passkey] = []
     if by.kind == "staff" and "approvals:write" in by.scopes:
         staff = member(by, merchant_id)
         reasons = rules.refusals(asked(request, signed), signer(staff, at), at)
-        credentials = [key.credential_id for key in people.passkeys(merchant_id, staff.id) if key.removed_at is None]
+        keys = [key for key in people.passkeys(merchant_id, staff.id) if key.removed_at is None]
     what = shown(request)
     return Shown(
         request=request,
@@ -139,8 +138,7 @@ def challenge(by: Actor, merchant_id: int, id: UUID) -> Shown:
         shown=what,
         challenge=challenges.challenge(what),
         turn_of=rules.next_role(request.chain, request.turn) if request.state == "open" else None,
-        rp_id=party().rp_id,
-        credential_ids=credentials,
+        passkeys=keys,
         totp_allowed=totp_allowed(merchant_id),
         reasons=reasons,
     )
@@ -182,11 +180,6 @@ def prove(
     if reasons:
         raise NotApproved(*reasons)
     return request
-
-
-def live(merchant_id: int, subject: str) -> Request | None:
-    """Return the request of a subject that stands or may come to stand, if there is one."""
-    return Request.objects.filter(merchant_id=merchant_id, subject=subject, state__in=LIVE).first()
 
 
 def latest(merchant_id: int, subject: str) -> Request | None:
@@ -325,18 +318,6 @@ def holds_role(signature: Signature) -> bool:
     )
 
 
-def party() -> Party:
-    """Return us, as browsers know us by the public address of this instance."""
-    address = urlsplit(settings.PUBLIC_URL)
-    return Party(address.hostname or "", frozenset({f"{address.scheme}://{address.netloc}"}))
-
-
-def reached(merchant_id: int, credential_id: bytes) -> int:
-    """Return the count that a credential has reached in signing here."""
-    found = Signature.objects.filter(merchant_id=merchant_id, credential_id=credential_id)
-    return found.order_by("-sign_count").values_list("sign_count", flat=True).first() or 0
-
-
 def seal(signature: Signature, over: bytes) -> bytes:
     """Return what binds a signature by code to what was shown, to its signer and to its instant."""
     parts = (over.hex(), signature.request_id, signature.step, signature.role, signature.staff_id, signature.person)
@@ -368,7 +349,7 @@ def _genuine(signature: Signature, staff: Staff, over: bytes) -> bool:
         )
     )
     return any(
-        not assertions.faults(assertion, public_key=key.public_key, challenge=over, party=party())
+        not assertions.faults(assertion, public_key=key.public_key, rp_id=key.rp_id, challenge=over)
         for key in people.passkeys(staff.merchant_id, staff.id)
         if key.credential_id == assertion.credential_id
         and key.added_at <= at

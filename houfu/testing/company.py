@@ -48,7 +48,12 @@ class Company:
         by, key = self.people[name], passkey()
         assert by.staff_id
         people.add_passkey(
-            by=by, merchant_id=self.m, staff_id=by.staff_id, credential_id=key.credential_id, public_key=key.public_key
+            by=by,
+            merchant_id=self.m,
+            staff_id=by.staff_id,
+            credential_id=key.credential_id,
+            public_key=key.public_key,
+            rp_id=key.rp_id,
         )
         self.keys[name] = key
         return key

@@ -9,6 +9,7 @@ import click
 import pytest
 
 import houfu
+from houfu.approvals.states import APPROVAL
 from houfu.channels.port import Dedupe, Verdict
 from houfu.channels.simulator.server.behaviours import DONE, NOTICES
 from houfu.channels.simulator.server.store import SCRIPT
@@ -102,8 +103,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary"],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval"],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()

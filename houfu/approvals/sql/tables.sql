@@ -78,7 +78,6 @@ CREATE TABLE approvals_signature (
     authenticator_data bytea,
     client_data bytea,
     signature bytea,
-    sign_count bigint NOT NULL DEFAULT 0,
     seal bytea,
     signed_at timestamptz NOT NULL,
     struck_at timestamptz,
@@ -95,10 +94,8 @@ CREATE TABLE approvals_signature (
 -- A step is signed once, and one person counts once; the trigger below sees to whom else the person counts as.
 CREATE UNIQUE INDEX approvals_step_once ON approvals_signature (merchant_id, request_id, step) WHERE struck_at IS NULL;
 CREATE UNIQUE INDEX approvals_person_once ON approvals_signature (merchant_id, request_id, person) WHERE struck_at IS NULL;
--- An assertion serves once, struck or not, and an authenticator that counts never says the same count twice.
+-- An assertion serves once, struck or not.
 CREATE UNIQUE INDEX approvals_assertion_once ON approvals_signature (merchant_id, signature);
-CREATE UNIQUE INDEX approvals_count_once ON approvals_signature (merchant_id, credential_id, sign_count)
-    WHERE sign_count > 0;
 
 -- How a merchant's people may sign: with a passkey, and with a code only where this says so.
 CREATE TABLE approvals_profile (

@@ -5,14 +5,18 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from allauth.mfa.totp.internal import auth as totp
+from django.contrib.auth.models import User
+from django.db import transaction
 
 from houfu.approvals import actions, queries
-from houfu.approvals.models import Request
 from houfu.approvals.queries import NotApproved
 from houfu.approvals.tests.signing import bent, everything, refused
 from houfu.kernel import clock as clocks
+from houfu.kernel import db
 from houfu.kernel.errors import Forbidden, IllegalMove, NotFound, Refused
 from houfu.people import actions as people
+from houfu.people.actions import totp as people_totp
 from houfu.people.models import Staff
 from houfu.testing.company import PAYLOAD, answer, open_company, passkey
 from houfu.testing.world import OPERATOR, WORKER, open_shop
@@ -49,8 +53,8 @@ def test_what_the_screen_shows_is_what_is_signed(company):
         "subject": request.subject, "version": 1, "payload": PAYLOAD, "merchant": company.m,
         "expiry": "2025-11-13T02:00:00.000000Z",
     }  # fmt: skip
-    assert (shown.turn_of, shown.reasons, shown.rp_id) == ("owner", [], "localhost")
-    assert shown.credential_ids == [company.keys["zhou"].credential_id]
+    assert (shown.turn_of, shown.reasons) == ("owner", [])
+    assert [(k.credential_id, k.rp_id) for k in shown.passkeys] == [(company.keys["zhou"].credential_id, "localhost")]
     assert [r.code for r in queries.challenge(company.sun, company.m, request.id).reasons] == ["not_their_turn"]
     assert [r.code for r in queries.challenge(OPERATOR, company.m, request.id).reasons] == ["role_missing"]
 
@@ -85,6 +89,17 @@ def test_a_higher_version_voids_what_was_signed_of_the_one_before(company):
         refused(actions.VersionAsked, lambda v=version: company.ask("legal", subject=first.subject, version=v))
     company.sign("sun", second)
     assert company.prove(second, payload=PAYLOAD | {"amount_fen": 3_000_000}).version == 2
+
+
+def test_the_newest_request_of_a_subject_says_what_became_of_it(company):
+    rejected, renewed, other = company.ask("legal"), company.ask("legal"), company.ask("legal")
+    actions.reject(by=company.sun, merchant_id=company.m, id=rejected.id, note="金额不符")
+    company.ask("legal", subject=renewed.subject, version=2)
+    company.sign("sun", other)
+    subjects = [rejected.subject, renewed.subject, other.subject, "payout/nobody"]
+    found = queries.states_of([(company.m, subject) for subject in subjects])
+    assert [found.get((company.m, subject)) for subject in subjects] == ["rejected", "open", "approved", None]
+    assert queries.states_of([]) == {}
 
 
 def test_a_version_is_asked_about_once_whatever_became_of_it(company):
@@ -167,7 +182,7 @@ def test_an_answer_serves_once(company):
         actions.SignatureRefused,
         lambda: actions.sign(by=company.sun, merchant_id=company.m, id=second.id, assertion=used),
     )
-    assert reasons == ["assertion_other_challenge", "assertion_counter_back"]
+    assert reasons == ["assertion_other_challenge"]
     reasons = refused(
         actions.SignatureRefused,
         lambda: actions.sign(by=company.sun, merchant_id=company.m, id=first.id, assertion=used),
@@ -400,29 +415,94 @@ def test_a_removed_passkey_signs_nothing_more_but_what_it_signed_stays(company):
             lambda: actions.sign(by=by, merchant_id=company.m, id=waiting.id, assertion=late),
         )
         assert reasons == ["passkey_removed"]
-        assert queries.challenge(by, company.m, waiting.id).credential_ids == []
+        assert queries.challenge(by, company.m, waiting.id).passkeys == []
         assert company.prove(signed).id == signed.id
         company.give_passkey("careless")
         assert company.sign("careless", waiting).state == "approved"
         assert company.prove(waiting)
 
 
-def test_codes_sign_only_where_the_profile_allows_them(company, monkeypatch):
-    used = []
-    monkeypatch.setattr(people, "use_totp", lambda *, by, code: used.append((by.label, code)), raising=False)
-    shop = open_company()
+@pytest.fixture
+def coded(monkeypatch):
+    """A company of the test's own whose legal has an authenticator app, and a way to read its code."""
+    shop, instant = open_company(), [1_762_740_000]
+    monkeypatch.setattr(totp.time, "time", lambda: instant[0])
+    user = User.objects.create(username=f"sun-{shop.m}@shop.example")
+    db.rows("INSERT INTO people_login VALUES (%s, %s, %s)", [user.pk, shop.m, shop.sun.staff_id])
+    secret = totp.generate_totp_secret()
+    totp.TOTP.activate(user, secret)
+
+    def shown(later=0):
+        instant[0] += later
+        return totp.format_hotp_value(totp.hotp_value(secret, instant[0] // 30))
+
+    return shop, shown
+
+
+def by_code(shop, request, code, name="sun"):
+    return actions.sign(by=shop.people[name], merchant_id=shop.m, id=request.id, assertion=code)
+
+
+def test_codes_sign_only_while_the_profile_allows_them(coded):
+    shop, shown = coded
     request = shop.ask("legal")
-
-    def by_code(request):
-        return actions.sign(by=shop.sun, merchant_id=shop.m, id=request.id, assertion="123456")
-
-    assert refused(actions.SignatureRefused, lambda: by_code(request)) == ["code_not_allowed"]
+    assert refused(actions.SignatureRefused, lambda: by_code(shop, request, shown())) == ["code_not_allowed"]
     with pytest.raises(Forbidden):
         actions.allow_totp(by=shop.sun, merchant_id=shop.m, allowed=True)
     actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=True)
-    assert by_code(request).state == "approved"
-    assert used == [(shop.sun.label, "123456")]
+    assert by_code(shop, request, shown()).state == "approved"
     assert shop.prove(request)
     actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=False)
     assert refused(NotApproved, lambda: shop.prove(request)) == ["signature_not_genuine"]
-    assert Request.objects.get(merchant_id=shop.m, id=request.id).state == "approved"
+
+
+def test_a_code_is_used_once_and_a_wrong_one_is_counted(coded):
+    shop, shown = coded
+    actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=True)
+    first, second = shop.ask("legal"), shop.ask("legal")
+    by_code(shop, first, shown())
+    before = everything(shop.m)
+    refused(people_totp.CodeWrong, lambda: by_code(shop, second, shown()))
+    right = shown(later=90)
+    for code in [right[::-1] + "0", "", "abc", "000 00"]:
+        refused(people_totp.CodeWrong, lambda code=code: by_code(shop, second, code))
+    refused(people_totp.CodesPaused, lambda: by_code(shop, second, right))
+    with transaction.atomic():
+        refused(people_totp.CodeAlone, lambda: by_code(shop, second, right))
+    assert everything(shop.m) == before
+    assert shop.told(f"staff/{shop.sun.staff_id}").count("code.wrong") == 5
+
+
+def test_a_code_is_not_used_up_where_somebody_may_not_sign(coded):
+    shop, shown = coded
+    actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=True)
+    own, other = shop.ask("legal", by=shop.sun), shop.ask("legal")
+    assert refused(actions.SignatureRefused, lambda: by_code(shop, own, shown())) == ["own_request"]
+    assert by_code(shop, other, shown()).state == "approved"
+
+
+def test_who_has_no_authenticator_app_has_no_right_code(coded):
+    shop, shown = coded
+    actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=True)
+    refused(people_totp.CodeWrong, lambda: by_code(shop, shop.ask("legal"), shown(), "li"))
+
+
+def test_a_seal_stands_for_this_signature_alone(coded):
+    shop, shown = coded
+    actions.allow_totp(by=shop.zhou, merchant_id=shop.m, allowed=True)
+    request = shop.ask("legal")
+    by_code(shop, request, shown())
+    [signature] = queries.signatures(request)
+    over = queries.challenge(shop.sun, shop.m, request.id).challenge
+    assert bytes(signature.seal) == queries.seal(signature, over)
+    for name, value in [
+        ("step", 1),
+        ("role", "owner"),
+        ("staff_id", 1),
+        ("person", "person/0"),
+        ("request_id", uuid4()),
+    ]:
+        other = queries.signatures(request)[0]
+        setattr(other, name, value)
+        assert queries.seal(other, over) != bytes(signature.seal)
+    assert queries.seal(signature, over[::-1]) != bytes(signature.seal)

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from houfu.kernel import vault
 from houfu.people import queries, rules
 from houfu.people.actions import login as logins
-from houfu.people.sign_in import guard, sessions
+from houfu.people.sign_in import guard, memory, sessions
 
 log = logging.getLogger("houfu.sign_in")
 
@@ -53,11 +53,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.begin(request.session, rules.idle(member.role))
         methods = sorted({record.get("type", record["method"]) for record in queries.proofs(request.session)})
         logins.note(member, "sign_in.done", ip=guard.peer(request), methods=methods)
+        sessions.forget()
+        memory.forget()
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated and (member := queries.member_of_login(request.user.pk)):
             logins.note(member, "sign_in.ended", ip=guard.peer(request))
         super().logout(request)
+
+    def set_password(self, user: Any, password: str) -> None:
+        user.set_password(password)
+        user.save(update_fields=["password"])  # of a login nothing else may be changed
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return guard.peer(request)

@@ -62,6 +62,11 @@ def begin(session: Any, idle: timedelta) -> None:
     session[IDLE] = int(idle.total_seconds())
 
 
+def forget() -> None:
+    """Remove the sessions whose eight hours are over; whoever signs in cleans up after those who went."""
+    SessionStore.get_model_class().objects.filter(expire_date__lt=clock.machine_now()).delete()
+
+
 def opened(token: str) -> SessionStore | None:
     """Return the session of a token, or None where there is none any more."""
     session = SessionStore(digest(token))

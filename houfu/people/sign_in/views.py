@@ -5,10 +5,12 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from allauth.core import context
 from allauth.headless.mfa import inputs as factor_inputs
 from allauth.headless.mfa import views
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from fido2.utils import websafe_decode
 from fido2.webauthn import AuthenticatorData
@@ -19,6 +21,7 @@ from houfu.kernel.errors import Forbidden, Invalid, Refused
 from houfu.kernel.http import In, problem, strict_json
 from houfu.people import queries
 from houfu.people.actions import login as logins
+from houfu.people.sign_in import guard
 
 View = Callable[..., HttpResponseBase]
 
@@ -83,7 +86,12 @@ class _Counted:
 
     def clean_credential(self) -> Any:
         said = dict(self.cleaned_data["credential"])  # type: ignore[attr-defined]
-        authenticator = super().clean_credential()  # type: ignore[misc]
+        try:
+            authenticator = super().clean_credential()  # type: ignore[misc]
+        except ValidationError:
+            if self.user is not None and (member := queries.member_of_login(self.user.pk)):  # type: ignore[attr-defined]
+                logins.note(member, "sign_in.failed", ip=guard.peer(context.request), method="webauthn")
+            raise
         counter = AuthenticatorData(websafe_decode(said["response"]["authenticatorData"])).counter
         if not logins.count_passkey(websafe_decode(said["rawId"] if "rawId" in said else said["id"]), counter):
             raise get_adapter().validation_error("incorrect_code")

@@ -62,6 +62,7 @@ RULES = {
     "S4": {"staff.above.reach": "group", "staff.above.approvers": ["owner", "legal"]},
     "S5": {"staff.daily_count": [1, 5]},
     "S6": {"staff.clerk.monthly_fen": 5_000 * YUAN, "staff.store_manager.monthly_fen": 20_000 * YUAN},
+    "S7": {"approvals.delegation_days": 30, "approvals.look_minutes": 5, "approvals.reminder_hours": 24},
     "S8": {"staff.face_permyriad": 9920},
     "G3": {"pools.max_stores": 10},
     "G4": {"pools.limit_fen": 3_000_000 * YUAN},

@@ -83,6 +83,7 @@ def test_every_listing_answers_an_empty_merchant():
     erp = Caller(open_shop(own_limit_fen=0).merchant_id)
     for path in (
         "/merchant", "/merchants", "/channel-accounts", "/stores", "/groups", "/loans", "/pools", "/orders",
+        "/approvals", "/delegations",
         "/beneficiaries", "/payouts", "/runs", "/balances", "/history", "/policies", "/policies/in-force",
         "/policies/2023-11-01", "/calendar/2026", "/payout-window", "/statements", "/breaks", "/health",
         "/payout-run-days?first=2026-02-01&last=2026-03-01", "/balances?at=2025-11-09T00:00:00%2B08:00",
