@@ -20,6 +20,7 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.states import STAFF
+from houfu.risk.states import MACHINES as RISK
 
 ROOT = Path(houfu.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -102,8 +103,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary"],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, *RISK.values()],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", *RISK],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
