@@ -48,11 +48,7 @@ api = NinjaAPI(
 )
 api.add_decorator(strict_query)
 for router in (
-<<<<<<< HEAD
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation, risk,
-=======
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies, reconciliation,
->>>>>>> people
+    calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies, reconciliation, risk,
 ):  # fmt: skip
     api.add_router("", router)
 
