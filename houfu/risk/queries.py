@@ -1,6 +1,6 @@
 """Reading risk. Figures, rules and alerts are for those who may `risk:write`; staff see reason classes alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, TypeVar
@@ -32,6 +32,27 @@ def hold_states(merchant_id: int, subjects: Iterable[str]) -> dict[str, str]:
     """Return the states of those of the subjects that were ever held."""
     found = Hold.objects.filter(merchant_id=merchant_id, subject__in=list(subjects))
     return dict(found.values_list("subject", "state"))
+
+
+def states_of(subjects: Sequence[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    """Return the states of those of the subjects, given as merchant and name, that were ever held."""
+    found = db.rows(
+        "SELECT merchant_id, subject, state FROM risk_hold"
+        " JOIN unnest(%s::bigint[], %s::text[]) w (merchant_id, subject) USING (merchant_id, subject)",
+        [[merchant_id for merchant_id, _ in subjects], [subject for _, subject in subjects]],
+    )
+    return {(row.merchant_id, row.subject): row.state for row in found}
+
+
+def restricted_stores(stores: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those of the stores, given as merchant and id, that a case restricts."""
+    found = db.rows(
+        "SELECT DISTINCT c.merchant_id, c.store_id FROM risk_case c"
+        " JOIN unnest(%s::bigint[], %s::bigint[]) w (merchant_id, store_id) USING (merchant_id, store_id)"
+        " WHERE c.outcome = 'restrict'",
+        [[merchant_id for merchant_id, _ in stores], [store_id for _, store_id in stores]],
+    )
+    return {(row.merchant_id, row.store_id) for row in found}
 
 
 def versions(about: type[rules.Facts], policy: Policy) -> list[rules.Version]:

@@ -26,6 +26,8 @@ class PayoutFacts(_Facts, frozen=True):
         device: digest of the device they ask from; "" where none is known.
         ip: the address they ask from; "" where there was none.
         kind: "manual" or "automatic".
+        joined: earlier payouts that are judged as one with it, and `joined_fen` their amounts together (P9).
+        structured: whether together they reach what the asker could not have asked for at once.
     """
 
     store_id: int
@@ -35,6 +37,9 @@ class PayoutFacts(_Facts, frozen=True):
     device: str = ""
     ip: str = ""
     kind: str = "manual"
+    joined: list[str] = []
+    joined_fen: int = 0
+    structured: bool = False
 
 
 class Payout(_Facts, frozen=True, tag="payout"):
@@ -126,6 +131,11 @@ def person_frequency(facts: Payout, n: Numbers) -> bool:
     return facts.counts[f"person/{n['person_hours']}"] > n["person_payouts"]
 
 
+def structuring(facts: Payout, n: Numbers) -> bool:
+    """Several small payouts that together are more than their asker may ask for at once (P9)."""
+    return facts.asked.structured
+
+
 def unusual_origin(facts: Payout, n: Numbers) -> bool:
     """A country from which none of the person's last payouts came, where any of them came from a known one (K2)."""
     last = n["origin_memory"]
@@ -205,6 +215,10 @@ RULES: dict[str, Rule] = {
         "K3", Payout, "beneficiary", ("hold", "alert"), "active", ("takeover_payouts",), new_payee_from_new_device,
         lambda n: ("device_before", "payee_before", "payouts_before"),
         lambda facts: f"beneficiary/{facts.asked.beneficiary_id}",
+    ),
+    "structuring": Rule(
+        "P9", Payout, "frequency", ("hold", "alert"), "active", (), structuring,
+        _nothing, lambda facts: f"person/{facts.asked.person}",
     ),
     "unusual_origin": Rule(
         "K2", Payout, "origin", ("alert", "hold"), "active", ("origin_memory",), unusual_origin,
