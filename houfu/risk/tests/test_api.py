@@ -220,3 +220,23 @@ def test_rules_over_http(fresh_db, clock, call):
     assert call(ZHAO, "POST", f"{path}/2:retire")[0] == 204
     assert len(call(LI, "GET", "/risk/backtests")[1]) == 1
     assert call(LI, "POST", "/risk/rules/none/versions", draft)[1]["code"] == "risk_rule_invalid"
+
+
+def test_listings_go_on_where_the_page_before_has_ended(call):
+    shop = open_shop(own_limit_fen=0)
+    facts = risk.PayoutFacts(store_id=shop.store, beneficiary_id=1, amount_fen=9, device="D")
+    for n in range(9):
+        risk.judge(by=shop.owner, merchant_id=shop.merchant_id, subject=f"payout/{n}", facts=facts)
+    for listing, place, many in (
+        ("decisions", "id", 9),
+        ("holds", "subject", 4),
+        ("alerts", "id", 4),
+        ("cases", "id", 4),
+    ):
+        seen, cursor = [], ""
+        while True:
+            answer = call(LI, "GET", f"/risk/{listing}?merchant_id={shop.merchant_id}&limit=3&cursor={cursor}")[1]
+            seen += [row[place] for row in answer["items"]]
+            if not (cursor := answer["next_cursor"]):
+                break
+        assert (len(seen), len(set(seen))) == (many, many), listing

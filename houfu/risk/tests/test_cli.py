@@ -85,7 +85,7 @@ def test_a_rule_from_its_draft_to_its_end(clock):
     drafted = houfu("draft", "device_frequency", "--set", "device_payouts=3", "--why", "three are many")
     assert (drafted["version"], drafted["parameters"]) == (2, '{"device_payouts":3}')
     CliRunner().invoke(cli, ["watch", "device_frequency", "2"], catch_exceptions=False)
-    words = ("backtest", "--rule", "device_frequency", "--version", 2, "--from", "2025-11-10", "--to", "2025-11-11")
+    words = ("backtest", "--rule", "device_frequency", "--from", "2025-11-10", "--to", "2025-11-11")
     found = houfu(*words)
     assert (found["judged"], found["hits"], found["active"]["version"]) == (0, 0, 1)
     CliRunner().invoke(cli, ["promote", "device_frequency", "2", "--as", "zhao"], catch_exceptions=False)
