@@ -81,17 +81,19 @@ def retire(rule: str, version: int, operator_: str) -> None:
 
 @cli.command()
 @click.option("--rule", required=True)
-@click.option("--version", type=int, required=True)
+@click.option("--version", type=int, help="The newest, unless given.")
 @click.option("--from", "first", type=DAY, required=True, help="The first day.")
 @click.option("--to", "last", type=DAY, required=True, help="The last day.")
 @operator_option
 @json_option
-def backtest(rule: str, version: int, first: datetime, last: datetime, operator_: str, as_json: bool) -> None:
+def backtest(rule: str, version: int | None, first: datetime, last: datetime, operator_: str, as_json: bool) -> None:
     """Ask a version about what was recorded, and keep the figures.
 
-    Example: houfu risk backtest --rule device_frequency --version 2 --from 2025-11-01 --to 2025-11-30 --json
+    Example: houfu risk backtest --rule device_frequency --from 2025-11-01 --to 2025-11-30 --json
     """
-    found = actions.backtest(by=operator(operator_), rule=rule, version=version, first=first.date(), last=last.date())
+    by = operator(operator_)
+    asked = version or queries.newest_version(rule)
+    found = actions.backtest(by=by, rule=rule, version=asked, first=first.date(), last=last.date())
     emit({"id": str(found.id), **json.loads(found.result)}, as_json)
 
 

@@ -19,8 +19,8 @@ _SAME = (
     " WHERE o.merchant_id = %(merchant_id)s AND o.id = ANY (%(ids)s) GROUP BY o.id"
 )
 _LAST = (
-    "SELECT o.id, count(*) FILTER (WHERE {which}) AS n FROM risk_observation o CROSS JOIN LATERAL ("
-    " SELECT s.country FROM risk_observation s WHERE s.merchant_id = o.merchant_id AND s.person = o.person"
+    "SELECT o.id, count(*) FILTER (WHERE l.{what} {like}) AS n FROM risk_observation o CROSS JOIN LATERAL ("
+    " SELECT s.{what} FROM risk_observation s WHERE s.merchant_id = o.merchant_id AND s.person = o.person"
     " AND s.person <> '' AND s.id < o.id ORDER BY s.id DESC LIMIT %(far)s) l"
     " WHERE o.merchant_id = %(merchant_id)s AND o.id = ANY (%(ids)s) GROUP BY o.id"
 )
@@ -32,8 +32,10 @@ _BEFORE = (
 _OBSERVED = {
     "device": _SAME.format(key="device"),
     "person": _SAME.format(key="person"),
-    "origins": _LAST.format(which="l.country <> ''"),
-    "origins_same": _LAST.format(which="l.country = o.country"),
+    "origins": _LAST.format(what="country", like="<> ''"),
+    "origins_same": _LAST.format(what="country", like="= o.country"),
+    "networks": _LAST.format(what="network", like="<> ''"),
+    "networks_same": _LAST.format(what="network", like="= o.network"),
     "device_before": _BEFORE.format(same=" AND s.device = o.device AND s.device <> ''", most=1),
     "payee_before": _BEFORE.format(same=" AND s.beneficiary_id = o.beneficiary_id", most=1),
     "payouts_before": _BEFORE.format(same="", most=1000),
@@ -89,16 +91,6 @@ def observed(merchant_id: int, ids: Sequence[int], wanted: Iterable[str]) -> dic
         for id in ids:
             found[id][name] = counted.get(id, 0)
     return found
-
-
-def restricted(merchant_id: int, store_ids: Iterable[int]) -> dict[int, int]:
-    """Return by how many cases each store is restricted."""
-    rows = db.rows(
-        "SELECT store_id, count(*) AS n FROM risk_case WHERE merchant_id = %s AND outcome = 'restrict'"
-        " AND store_id = ANY (%s) GROUP BY store_id",
-        [merchant_id, list(store_ids)],
-    )
-    return {row.store_id: row.n for row in rows}
 
 
 def of_orders(merchant_id: int, day: date, wanted: Iterable[str]) -> dict[int, Counts]:

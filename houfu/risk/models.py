@@ -74,6 +74,7 @@ class Observation(models.Model):
     device = models.TextField()
     ip = models.TextField()
     country = models.TextField()
+    network = models.TextField()
     amount_fen = models.BigIntegerField()
     at = models.DateTimeField()
 

@@ -1,5 +1,6 @@
 """Where an address is: looked up in a file of the operator's, never over a network."""
 
+import ipaddress
 import logging
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,15 @@ def country(ip: str) -> str:
     nested = found.get("country")
     code = found.get("country_code") or (nested.get("iso_code") if isinstance(nested, dict) else nested)
     return code if isinstance(code, str) and len(code) == 2 and code.isascii() and code.isupper() else ""
+
+
+def network(ip: str) -> str:
+    """Return the network around an address, as large as providers hand them out: /16, of IPv6 /32; "" for none."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((address, 16 if address.version == 4 else 32), strict=False))
 
 
 @lru_cache(maxsize=4)

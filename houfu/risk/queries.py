@@ -251,6 +251,15 @@ def access_version(rule: str, version: int) -> RuleVersion:
     return _one(RuleVersion.objects.filter(rule=rule, version=version).first())
 
 
+def newest_version(rule: str) -> int:
+    """Return the number of a rule's newest version.
+
+    Raises:
+        NotFound: there is no such rule.
+    """
+    return _one(RuleVersion.objects.filter(rule=rule).order_by("-version").first()).version
+
+
 def active_version(rule: str) -> RuleVersion | None:
     """Return the version of a rule that acts, if any does."""
     return RuleVersion.objects.filter(rule=rule, state="active").first()

@@ -43,10 +43,11 @@ class PayoutFacts(_Facts, frozen=True):
 
 
 class Payout(_Facts, frozen=True, tag="payout"):
-    """A payout as it is judged: what was said, the country of its address, and what was counted up to it."""
+    """A payout as it is judged: what was said, where its address is, and what was counted up to it."""
 
     asked: PayoutFacts
     country: str = ""
+    network: str = ""
     counts: dict[str, int] = {}
 
 
@@ -143,6 +144,13 @@ def unusual_origin(facts: Payout, n: Numbers) -> bool:
     return bool(facts.country) and known > 0 and same == 0
 
 
+def new_network(facts: Payout, n: Numbers) -> bool:
+    """A network from which none of the person's last payouts came, where any of them came from a known one (K2)."""
+    last = n["origin_memory"]
+    known, same = facts.counts[f"networks/{last}"], facts.counts[f"networks_same/{last}"]
+    return bool(facts.network) and known > 0 and same == 0
+
+
 def new_payee_from_new_device(facts: Payout, n: Numbers) -> bool:
     """An account never paid before, from a device never seen before, at a merchant that has paid out before (K3)."""
     counts = facts.counts
@@ -223,6 +231,11 @@ RULES: dict[str, Rule] = {
     "unusual_origin": Rule(
         "K2", Payout, "origin", ("alert", "hold"), "active", ("origin_memory",), unusual_origin,
         lambda n: (f"origins/{n['origin_memory']}", f"origins_same/{n['origin_memory']}"),
+        lambda facts: f"person/{facts.asked.person}",
+    ),
+    "new_network": Rule(
+        "K2", Payout, "origin", ("alert", "hold"), "shadow", ("origin_memory",), new_network,
+        lambda n: (f"networks/{n['origin_memory']}", f"networks_same/{n['origin_memory']}"),
         lambda facts: f"person/{facts.asked.person}",
     ),
     "usage_line": Rule(

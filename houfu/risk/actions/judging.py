@@ -90,12 +90,12 @@ def _judge_fresh(by: Actor, merchant_id: int, asked: Sequence[Asked]) -> dict[st
     versions = queries.versions(rules.Payout, policy)
     wanted = sorted({name for version in versions for name in version.of.wants(version.numbers)})
     counts = counting.observed(merchant_id, [row.id for row in seen.values()], wanted)
-    restricted = counting.restricted(merchant_id, {each.facts.store_id for each in asked})
+    restricted = queries.restricted_stores([(merchant_id, each.facts.store_id) for each in asked])
     judged = []
     for subject, facts in asked:
         row = seen[subject]
-        counted = {**counts[row.id], "restricted": restricted.get(facts.store_id, 0)}
-        found = rules.Payout(asked=facts, country=row.country, counts=counted)
+        counted = {**counts[row.id], "restricted": int((merchant_id, facts.store_id) in restricted)}
+        found = rules.Payout(asked=facts, country=row.country, network=row.network, counts=counted)
         judged.append((subject, facts.store_id, found))
     decided = decide_on(merchant_id, now, policy, versions, judged)
     for each in decided:
@@ -117,17 +117,18 @@ def _observe(merchant_id: int, now: datetime, asked: Sequence[Asked]) -> dict[st
     rows = [
         (
             subject, facts.store_id, facts.beneficiary_id, facts.person, facts.device, facts.ip,
-            origin.country(facts.ip), facts.amount_fen,
+            origin.country(facts.ip), origin.network(facts.ip), facts.amount_fen,
         )
         for subject, facts in asked
         if subject not in there
     ]  # fmt: skip
     if rows:
         db.rows(
-            "INSERT INTO risk_observation (merchant_id, subject, store_id, beneficiary_id, person, device, ip, country,"
-            " amount_fen, at) SELECT %s, subject, store, payee, person, device, ip, country, fen, %s FROM"
-            " unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],"
-            " %s::bigint[]) WITH ORDINALITY r (subject, store, payee, person, device, ip, country, fen, no)"
+            "INSERT INTO risk_observation (merchant_id, at, subject, store_id, beneficiary_id, person, device, ip,"
+            " country, network, amount_fen) SELECT %s, %s, subject, store, payee, person, device, ip, country, network,"
+            " fen FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],"
+            " %s::text[], %s::bigint[])"
+            " WITH ORDINALITY r (subject, store, payee, person, device, ip, country, network, fen, no)"
             " ORDER BY no",
             [merchant_id, now, *(list(column) for column in zip(*rows, strict=True))],
         )

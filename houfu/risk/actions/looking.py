@@ -68,9 +68,10 @@ def _usage(by: Actor, merchant_id: int, now: datetime) -> int:
     """Compare every limit's usage with the two lines of each version, and write down what has crossed them (K1)."""
     policy = policies.at(now)
     before = queries.usage_states(merchant_id)
+    usages = limits.usages(by, merchant_id)
     found = 0
     for version in queries.versions(rules.Usage, policy):
-        for subject, store_id, used_fen, limit_fen in limits.usages(by, merchant_id):
+        for subject, store_id, used_fen, limit_fen in usages:
             above = before.get((subject, version.version), False)
             facts = rules.Usage(subject=subject, used_fen=used_fen, limit_fen=limit_fen, alerting=above)
             is_above = rules.alerting(facts, version.numbers)

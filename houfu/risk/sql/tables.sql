@@ -70,6 +70,7 @@ CREATE TABLE risk_observation (
     device text NOT NULL,
     ip text NOT NULL,
     country text NOT NULL CONSTRAINT risk_observation_country CHECK (country ~ '^([A-Z]{2})?$'),
+    network text NOT NULL,
     amount_fen bigint NOT NULL CONSTRAINT risk_observation_amount CHECK (amount_fen > 0),
     at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id),

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from houfu.risk import actions as risk
-from houfu.risk import origin
-from houfu.risk.models import Alert, Observation
+from houfu.risk import origin, rules
+from houfu.risk.models import Alert, Decision, Observation
 from houfu.testing.world import open_shop
 
 CHINA, FRANCE, NOWHERE = "223.5.5.5", "80.67.169.12", "198.51.100.1"
@@ -126,3 +126,24 @@ def test_where_countries_are_not_known_origins_are_no_matter():
     assert set(Observation.objects.filter(merchant_id=shop.merchant_id).values_list("country", "ip")) == {
         ("", CHINA), ("", FRANCE),
     }  # fmt: skip
+
+
+def test_networks_are_as_large_as_providers_hand_them_out():
+    found = [origin.network(ip) for ip in (CHINA, "2400:3200::1", "", "not an address")]
+    assert found == ["223.5.0.0/16", "2400:3200::/32", "", ""]
+
+
+@pytest.mark.usefixtures("db")
+def test_a_new_network_is_noticed_in_shadow_alone():
+    shop = open_shop(own_limit_fen=0)
+    for ip in (CHINA, "223.5.9.9", FRANCE):
+        ask(shop, ip)
+    decisions = Decision.objects.filter(merchant_id=shop.merchant_id).order_by("at", "id")
+    said = [
+        (each.mode, each.hit)
+        for decision in decisions
+        for each in rules.read_applied(decision.applied)
+        if each.rule == "new_network"
+    ]
+    assert said == [("shadow", False), ("shadow", False), ("shadow", True)]
+    assert alerts(shop) == []

@@ -3,14 +3,17 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from houfu.risk import rules
 
 ASKED = rules.PayoutFacts(store_id=1, beneficiary_id=2, amount_fen=5, person="wang", device="D")
 
 
-def payout(country="", **counts):
-    return rules.Payout(asked=ASKED, country=country, counts={k.replace("__", "/"): n for k, n in counts.items()})
+def payout(country="", network="", **counts):
+    return rules.Payout(
+        asked=ASKED, country=country, network=network, counts={k.replace("__", "/"): n for k, n in counts.items()}
+    )
 
 
 def day(**counts):
@@ -44,6 +47,9 @@ FIRSTS = {"orders_least": 20, "first_orders_permille": 800}
         ("restricted_store", {}, lambda n: payout(restricted=n), {0: False, 1: True}),
         ("unusual_origin", {"origin_memory": 9}, lambda n: payout("FR", origins__9=n, origins_same__9=0),
          {0: False, 1: True}),
+        ("new_network", {"origin_memory": 9}, lambda n: payout(network="N", networks__9=n, networks_same__9=0),
+         {0: False, 1: True}),
+        ("structuring", {}, lambda n: rules.Payout(asked=replace(ASKED, structured=bool(n))), {0: False, 1: True}),
         ("usage_line", LINES, usage, {699: False, 700: True, 701: True}),
         ("return_rate", RETURNS, lambda n: day(orders__30=100, refunded__30=n), {19: False, 20: False, 21: True}),
         ("return_rate", RETURNS, lambda n: day(orders__30=n, refunded__30=n), {19: False, 20: True, 21: True}),

@@ -17,6 +17,9 @@ from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
+from houfu.people.actor import operator
+from houfu.risk import actions as risk
+from houfu.risk import queries as risk_queries
 from houfu.site import worker
 from houfu.testing.company import open_company
 from houfu.testing.plugin import MONDAY_TEN, own_database
@@ -111,6 +114,11 @@ CASES = [
         "ALTER TABLE payouts_attempt DROP CONSTRAINT payouts_request_no_once;"
         " UPDATE payouts_attempt SET request_no = (SELECT min(request_no) FROM payouts_attempt)",
     ),
+    (
+        "i10_holds_wait_for_their_cases", (),
+        "UPDATE risk_hold SET state = 'released', ended_at = now() WHERE state = 'held'",
+    ),
+    ("i10_holds_wait_for_their_cases", (), "UPDATE risk_hold SET state = 'held', ended_at = NULL"),
     ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'settled' WHERE state = 'matured'"),
     ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'closed' WHERE state = 'matured'"),
     (
@@ -184,9 +192,24 @@ CASES = [
         "UPDATE orders_order SET store_id = 10^9 WHERE state = 'declined'",
     ),
     ("i18_business_days", (), "UPDATE payouts_payout SET business_day = business_day + 1 WHERE state = 'failed'"),
+    ("i18_scores_are_their_events", (), "UPDATE risk_score SET points = points + 1"),
+    (
+        "i18_scores_are_their_events", (),
+        "UPDATE risk_score_event SET points = points + 1 WHERE counters_id IS NOT NULL;"
+        " UPDATE risk_score SET points = points + 1",
+    ),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-11-15'"),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-10-01'"),
+    (
+        "i20_risk_outcomes_follow_rules", (),
+        "UPDATE risk_decision SET outcome = 'allow', reason_class = '' WHERE outcome = 'hold'",
+    ),
+    (
+        "i20_risk_outcomes_follow_rules", (),
+        "UPDATE risk_decision SET applied = replace(applied, '\"active\"', '\"shadow\"') WHERE outcome = 'score'",
+    ),
     ("i21_scarce_counts", (), "UPDATE payouts_waiver SET claimed = claimed + 1"),
+    ("i21_scarce_counts", (), "UPDATE risk_appeal SET no = no + 1"),
     ("i21_scarce_counts", (), "UPDATE merchants_group SET size = size - 1"),
     (
         "i27_balances_follow_entries", (),
@@ -252,6 +275,26 @@ def _signatures_of_every_kind():
     company.change("zhao", "auditor")
     with standing_at(SteppedClock(clock.now() + timedelta(minutes=5))):
         assert approvals.lapse(by=WORKER)
+def _risk_of_every_kind(hands):
+    """A merchant with payouts held and let go, a frozen store, lost points and an appeal that gave them back."""
+    shop = open_shop(stores=2, own_limit_fen=1_000)
+    pool(shop, share=9, grant_fen=1_000_000)
+    shop.place(1_000, 500)
+    for n in range(7):
+        facts = risk.PayoutFacts(store_id=shop.store, beneficiary_id=1, amount_fen=100, device="D")
+        risk.judge(by=shop.owner, merchant_id=shop.merchant_id, subject=f"payout/{n}", facts=facts)
+    hands.set(shanghai(2025, 12, 1))
+    risk.look(by=WORKER, merchant_id=shop.merchant_id)
+    where = {"by": operator("li"), "merchant_id": shop.merchant_id}
+    [let_go, _] = risk_queries.inbox(operator("li"), shop.merchant_id)
+    frozen = risk.open_case(**where, subject=f"store/{shop.store}", reason_class="sharing")
+    for case, outcome in ((let_go, "clear"), (frozen, "freeze")):
+        risk.investigate(**where, id=case.id)
+        risk.decide(**where, id=case.id, outcome=outcome, note="looked at it")
+    [lost] = risk_queries.score(operator("li"), shop.merchant_id).events
+    appeal = risk.appeal(by=shop.owner, merchant_id=shop.merchant_id, score_event_id=lost.id, grounds="one season")
+    risk.take_up(**where, id=appeal.id)
+    risk.overturn(**where, id=appeal.id, note="one season indeed")
 
 
 @pytest.fixture(scope="module")
@@ -263,6 +306,7 @@ def whole(simulator):
         _money_of_every_end(simulator)
         _limits_of_every_kind()
         _signatures_of_every_kind()
+        _risk_of_every_kind(simulator.hands)
         yield connection.settings_dict["NAME"]
 
 
