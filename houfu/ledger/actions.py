@@ -1,7 +1,7 @@
 """The ledger: the only place where a balance moves. Other rooms post lines inside their own actions."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -75,25 +75,31 @@ def post(merchant_id: int, transfer_id: UUID, verb: str, at: datetime, lines: It
     Raises:
         InsufficientBalance, UnitsMayNotMeet, BadLine, UnknownKind, TransferIdReused: nothing moved.
     """
-    total: dict[tuple[Account, Account], int] = defaultdict(int)
-    for debit, credit, amount_fen in lines:
-        if amount_fen < 0:
-            raise BadLine(amount_fen=amount_fen)
-        total[debit, credit] += amount_fen
-    moves = [(debit, credit, amount_fen) for (debit, credit), amount_fen in total.items() if amount_fen]
+    post_all(merchant_id, verb, at, {transfer_id: lines})
+
+
+def post_all(merchant_id: int, verb: str, at: datetime, transfers: Mapping[UUID, Iterable[Line]]) -> None:
+    """Post several transfers of one kind as `post` does, under one locking of all their accounts."""
+    total: dict[tuple[UUID, Account, Account], int] = defaultdict(int)
+    for transfer_id, lines in transfers.items():
+        for debit, credit, amount_fen in lines:
+            if amount_fen < 0:
+                raise BadLine(amount_fen=amount_fen)
+            total[transfer_id, debit, credit] += amount_fen
+    moves = [(*between, amount_fen) for between, amount_fen in total.items() if amount_fen]
     if moves:
         count = len(moves)
         db.call(
             "ledger_post_v1",
             [merchant_id] * count,
-            [transfer_id] * count,
+            [transfer_id for transfer_id, _, _, _ in moves],
             [verb] * count,
             [at] * count,
-            [debit.kind for debit, _, _ in moves],
-            [debit.owner for debit, _, _ in moves],
-            [credit.kind for _, credit, _ in moves],
-            [credit.owner for _, credit, _ in moves],
-            [amount_fen for _, _, amount_fen in moves],
+            [debit.kind for _, debit, _, _ in moves],
+            [debit.owner for _, debit, _, _ in moves],
+            [credit.kind for _, _, credit, _ in moves],
+            [credit.owner for _, _, credit, _ in moves],
+            [amount_fen for _, _, _, amount_fen in moves],
         )
 
 
