@@ -64,35 +64,35 @@ def look_again(*, by: Actor, account: ChannelAccount) -> int:
 @db.action
 def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> dict[str, Finding]:
     """Judge those lines of a statement that are new or were breaks, and keep and return what was found, by number."""
-    agreed = queries.numbers_agreed(account, day, [line.no for line in lines])
+    agreed, taken = queries.known(account, day, [line.no for line in lines], [line.ref for line in lines])
     open_lines = [line for line in lines if line.no not in agreed]
-    found = _judge(by, account, open_lines)
-    db.rows(
-        "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[],"
-        " %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
-        " ON CONFLICT (merchant_id, channel_account_id, day, no)"
-        " DO UPDATE SET outcome = excluded.outcome, code = excluded.code",
-        [
-            account.merchant_id,
-            account.id,
-            day,
-            [x.no for x in open_lines],
-            [x.kind for x in open_lines],
-            [x.ref for x in open_lines],
-            [x.amount_fen for x in open_lines],
-            [x.fee_fen for x in open_lines],
-            [x.at for x in open_lines],
-            [found[x.no].outcome for x in open_lines],
-            [found[x.no].code for x in open_lines],
-        ],
+    found = _judge(by, account, open_lines, taken)
+    db.call(
+        "reconciliation_keep_v1",
+        account.merchant_id,
+        account.id,
+        day,
+        [line.no for line in open_lines],
+        [line.kind for line in open_lines],
+        [line.ref for line in open_lines],
+        [line.amount_fen for line in open_lines],
+        [line.fee_fen for line in open_lines],
+        [line.at for line in open_lines],
+        [found[line.no].outcome for line in open_lines],
+        [found[line.no].code for line in open_lines],
     )
     crash.point("statement.before_commit")
     return found
 
 
-def _judge(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> dict[str, Finding]:
-    """Judge lines; of those that say the same thing one agrees, and every other is a break (I-13)."""
-    taken = queries.said_already(account, [line.ref for line in lines])
+def _judge(
+    by: Actor, account: ChannelAccount, lines: Sequence[port.Line], taken: set[tuple[str, str]]
+) -> dict[str, Finding]:
+    """Judge lines; of those that say the same thing one agrees, and every other is a break (I-13).
+
+    Args:
+        taken: kind and reference of what other lines have said before.
+    """
     fresh = [line for line in lines if (line.kind, line.ref) not in taken]
     settlements = dict(_settlements(by, account, [line for line in fresh if line.kind == "settlement"]))
     found = {}

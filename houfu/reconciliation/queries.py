@@ -31,16 +31,16 @@ def days_to_fetch(account: ChannelAccount) -> list[date]:
     return [first + timedelta(days=n) for n in range((yesterday - first).days + 1)]
 
 
-def numbers_agreed(account: ChannelAccount, day: date, numbers: Sequence[str]) -> set[str]:
-    """Return those of the numbers given whose lines of a day the books agree with."""
-    known = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, day=day)
-    return set(known.filter(no__in=numbers).exclude(outcome="break").values_list("no", flat=True))
+def known(
+    account: ChannelAccount, day: date, numbers: Sequence[str], refs: Sequence[str]
+) -> tuple[set[str], set[tuple[str, str]]]:
+    """Return what lines with which the books agree have said before, within the action that judges new ones.
 
-
-def said_already(account: ChannelAccount, refs: Sequence[str]) -> set[tuple[str, str]]:
-    """Return kind and reference of what lines with which the books agree have said, of the references given."""
-    agreed = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, ref__in=refs)
-    return set(agreed.exclude(outcome="break").values_list("kind", "ref"))
+    Returns:
+        Which of the numbers are such lines of the day, and which of the references they named, each with its kind.
+    """
+    found = db.call("reconciliation_known_v1", account.merchant_id, account.id, day, list(numbers), list(refs))[0]
+    return set(found.agreed), set(zip(found.said_kind or (), found.said_ref or (), strict=True))
 
 
 def open_breaks(account: ChannelAccount) -> list[Line]:
