@@ -1,5 +1,7 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
+from collections.abc import Iterable
+
 from houfu.kernel.errors import NotFound
 from houfu.merchants.models import ChannelAccount, Group, Merchant, Store
 from houfu.people.actor import Actor
@@ -44,6 +46,12 @@ def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
 def channel_account(merchant_id: int, id: int) -> ChannelAccount:
     """Return an account at a channel."""
     return ChannelAccount.objects.get(merchant_id=merchant_id, id=id)
+
+
+def channel_accounts_by_store(merchant_id: int, store_ids: Iterable[int]) -> dict[int, int]:
+    """Return the channel account of each of a merchant's stores that are named."""
+    found = Store.objects.filter(merchant_id=merchant_id, id__in=list(store_ids))
+    return dict(found.values_list("id", "channel_account_id"))
 
 
 def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:
