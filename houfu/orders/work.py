@@ -187,9 +187,7 @@ class Work:
     def write(self) -> None:
         """Write all of it: orders, lots, events sealed by the history, and the ledger's transfer under the same id."""
         batches = [*self.beside, self._write_rows()] if self._events else self.beside
-        ledger.post_all(
-            self.merchant_id, f"orders.{self.verb}", self.at, {batch.id: batch.lines for batch in batches}
-        )
+        ledger.post_all(self.merchant_id, f"orders.{self.verb}", self.at, {batch.id: batch.lines for batch in batches})
         for batch in batches:
             history.record(
                 f"orders.{self.verb}",
