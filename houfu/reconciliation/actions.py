@@ -20,6 +20,7 @@ from houfu.people.actor import Actor
 from houfu.reconciliation import queries
 
 BATCH = 2000
+db.retry_on("reconciliation_line_once")  # two that take in one statement at once: the next try finds what is kept
 
 
 class Finding(NamedTuple):
@@ -64,14 +65,15 @@ def look_again(*, by: Actor, account: ChannelAccount) -> int:
 @db.action
 def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> dict[str, Finding]:
     """Judge those lines of a statement that are new or were breaks, and keep and return what was found, by number."""
-    agreed, taken = queries.known(account, day, [line.no for line in lines], [line.ref for line in lines])
-    open_lines = [line for line in lines if line.no not in agreed]
-    found = _judge(by, account, open_lines, taken)
+    known = queries.known(account, day, [line.no for line in lines], [line.ref for line in lines])
+    open_lines = [line for line in lines if line.no not in known.agreed]
+    found = _judge(by, account, open_lines, known.said)
     db.call(
         "reconciliation_keep_v1",
         account.merchant_id,
         account.id,
         day,
+        known.broken,
         [line.no for line in open_lines],
         [line.kind for line in open_lines],
         [line.ref for line in open_lines],

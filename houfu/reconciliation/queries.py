@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from houfu.kernel import clock, db
 from houfu.merchants import queries as merchants
@@ -31,16 +32,18 @@ def days_to_fetch(account: ChannelAccount) -> list[date]:
     return [first + timedelta(days=n) for n in range((yesterday - first).days + 1)]
 
 
-def known(
-    account: ChannelAccount, day: date, numbers: Sequence[str], refs: Sequence[str]
-) -> tuple[set[str], set[tuple[str, str]]]:
-    """Return what lines with which the books agree have said before, within the action that judges new ones.
+class Known(NamedTuple):
+    """What is known of lines: numbers that agree and that are breaks, and kind and reference of what agrees."""
 
-    Returns:
-        Which of the numbers are such lines of the day, and which of the references they named, each with its kind.
-    """
+    agreed: set[str]
+    broken: list[str]
+    said: set[tuple[str, str]]
+
+
+def known(account: ChannelAccount, day: date, numbers: Sequence[str], refs: Sequence[str]) -> Known:
+    """Return what is known of lines of a day with these numbers, or of any day with these references."""
     found = db.call("reconciliation_known_v1", account.merchant_id, account.id, day, list(numbers), list(refs))[0]
-    return set(found.agreed), set(zip(found.said_kind or (), found.said_ref or (), strict=True))
+    return Known(set(found.agreed), found.broken, set(zip(found.said_kind, found.said_ref, strict=True)))
 
 
 def open_breaks(account: ChannelAccount) -> list[Line]:

@@ -77,7 +77,7 @@ CASES = st.builds(
 
 def open_twin(days):
     """Open a shop whose first store has nearly earned back what its limit lost, and whose last is on a loan."""
-    shop = open_shop(stores=3, own_limit_fen=6_000, maturity_days=days)
+    shop = open_shop(stores=3, own_limit_fen=4_000, maturity_days=days)
     pool(shop, share=1, grant_fen=20_000)
     first = {"by": OPERATOR, "merchant_id": shop.merchant_id, "store_id": shop.store, "amount_fen": 60_000}
     limits.grant(**first)
@@ -138,7 +138,7 @@ def told(outcomes):
     return [(each.order_id, each.outcome, each.code) for each in outcomes]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     cases=st.lists(CASES, min_size=2, max_size=10), days=st.sampled_from((None, 0, 3)),
     settled_by=st.sampled_from(("statement", "query")),
@@ -257,4 +257,4 @@ def test_the_plans_of_money_functions_are_pinned():
     pins = ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "enable_bitmapscan=off"]
     pinned = {row.proname for row in db.rows("SELECT proname FROM pg_proc WHERE proconfig @> %s", [pins])}
     assert pinned >= {"ledger_lock_v1", "ledger_open_v1", "ledger_post_v1", "limits_plan_v1", "orders_authorise_v1"}
-    assert pinned >= {"orders_settle_v1", "orders_mature_v1", "reconciliation_known_v1"}
+    assert pinned >= {"orders_settle_v1", "orders_mature_v1"}
