@@ -158,13 +158,13 @@ def _repay_loans(by: Actor, settled: Work, brought: Mapping[int, int]) -> None:
 def mature(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """Make settled money payable whose days are over; a deficit is repaid out of it first (O4, O7)."""
     work = begin(by, merchant_id, "matured", steps)
+    batch = ids.new()
     rest, digest, stores, fen = db.call(
-        "orders_mature_v1", work.id, merchant_id, [step.order_id for step in steps], [step.at for step in steps]
+        "orders_mature_v1", batch, merchant_id, [step.order_id for step in steps], [step.at for step in steps]
     )[0]
     if digest:
         lines = [line for each in zip(stores, fen, strict=True) for line in books.mature(*each)]
-        work.beside.append(Written(work.id, digest, len(steps) - len(rest), lines))
-        work.id = ids.new()
+        work.beside.append(Written(batch, digest, len(steps) - len(rest), lines))
     outcomes = advance_rest(work, steps, rest, _mature_each)
     touched = {*(stores or ()), *(order.store_id for order in work.orders.values())}
     offset_deficits(by=by, merchant_id=merchant_id, store_ids=sorted(touched), at=work.at)
