@@ -1,9 +1,12 @@
 """Taking statements in: what is new is booked, what was booked must agree, the rest is a break (O3, I-12, I-13)."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import groupby, islice
 from typing import NamedTuple
+
+from django.db import connections
 
 from houfu.channels import port, registry
 from houfu.channels.port import Answer, Dedupe, Verdict
@@ -20,6 +23,7 @@ from houfu.people.actor import Actor
 from houfu.reconciliation import queries
 
 BATCH = 2000
+LANES = 2
 db.retry_on("reconciliation_line_once")  # two that take in one statement at once: the next try finds what is kept
 
 
@@ -44,11 +48,37 @@ def take_in(*, by: Actor, account: ChannelAccount, day: date) -> int:
         ChannelDown: the channel gave no statement that can be believed.
     """
     statement = registry.channel(account.channel).statement(account.principal, day)
-    lines, changed = iter(statement.lines), 0
-    while batch := list(islice(lines, BATCH)):
+    changed = book_all(by=by, account=account, day=day, lines=statement.lines)
+    _note_statement(by=by, account=account, statement=statement)
+    return changed
+
+
+def book_all(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> int:
+    """Book lines of a statement batch by batch, and return how many were judged: new ones, and breaks.
+
+    More than a batch are booked in lanes side by side; all that is said of one order or payout is in one of them.
+    """
+    if len(lines) <= BATCH:
+        return _book_lane(by, account, day, lines)
+    lanes: list[list[port.Line]] = [[] for _ in range(LANES)]
+    for line in lines:
+        lanes[hash(line.ref.partition("/")[0]) % LANES].append(line)
+
+    def work(lane: Sequence[port.Line]) -> int:
+        try:
+            return _book_lane(by, account, day, lane)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(LANES, "statement") as threads:
+        return sum(threads.map(work, lanes))
+
+
+def _book_lane(by: Actor, account: ChannelAccount, day: date, lines: Iterable[port.Line]) -> int:
+    rest, changed = iter(lines), 0
+    while batch := list(islice(rest, BATCH)):
         changed += len(book(by=by, account=account, day=day, lines=batch))
         crash.point("statement.after_batch")
-    _note_statement(by=by, account=account, statement=statement)
     return changed
 
 
