@@ -152,9 +152,9 @@ def open_loan(merchant_id: int, store_id: int) -> Loan | None:
     return Loan.objects.filter(merchant_id=merchant_id, store_id=store_id).exclude(state="repaid").first()
 
 
-def stores_with_loans(merchant_id: int, store_ids: Iterable[int]) -> set[int]:
-    """Return those of the stores that have an open loan."""
-    found = Loan.objects.filter(merchant_id=merchant_id, store_id__in=list(store_ids)).exclude(state="repaid")
+def stores_with_loans(merchant_id: int) -> set[int]:
+    """Return the stores of a merchant that have an open loan."""
+    found = Loan.objects.filter(merchant_id=merchant_id).exclude(state="repaid")
     return set(found.values_list("store_id", flat=True))
 
 

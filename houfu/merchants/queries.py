@@ -1,6 +1,6 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
@@ -58,6 +58,12 @@ def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
 def channel_account(merchant_id: int, id: int) -> ChannelAccount:
     """Return an account at a channel."""
     return ChannelAccount.objects.get(merchant_id=merchant_id, id=id)
+
+
+def channel_accounts_by_store(merchant_id: int, store_ids: Iterable[int]) -> dict[int, int]:
+    """Return the channel account of each of a merchant's stores that are named."""
+    found = Store.objects.filter(merchant_id=merchant_id, id__in=list(store_ids))
+    return dict(found.values_list("id", "channel_account_id"))
 
 
 def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:

@@ -1,5 +1,6 @@
 """Reading orders, lots and evidence."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,6 +70,14 @@ def events(merchant_id: int, id: str) -> list[Event]:
 def evidence(merchant_id: int, id: str) -> list[Evidence]:
     """Return the evidence of an order's receipt."""
     return list(Evidence.objects.filter(merchant_id=merchant_id, order_id=id).order_by("recorded_at", "person"))
+
+
+def evidence_of(merchant_id: int, ids: Sequence[str]) -> dict[str, list[Evidence]]:
+    """Return the evidence of orders' receipts, by order."""
+    found: dict[str, list[Evidence]] = defaultdict(list)
+    for each in Evidence.objects.filter(merchant_id=merchant_id, order_id__in=ids):
+        found[each.order_id].append(each)
+    return found
 
 
 def evidence_due(merchant_id: int, at: datetime) -> list[Evidence]:

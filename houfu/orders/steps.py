@@ -94,6 +94,23 @@ def advance(
     return outcomes
 
 
+def advance_rest(
+    work: Work, steps: Sequence[Step], rest: Sequence[int], decide: Decider, *, lent_to: Sequence[int] = ()
+) -> list[Outcome]:
+    """Return the outcomes of steps of which all but the `rest` are done: those are taken now, and all is written.
+
+    Args:
+        rest: places in `steps`.
+    """
+    outcomes = [Outcome(step.order_id, "done") for step in steps]
+    if not rest:
+        work.write()
+        return outcomes
+    for place, outcome in zip(rest, advance(work, [steps[n] for n in rest], decide, lent_to=lent_to), strict=True):
+        outcomes[place] = outcome
+    return outcomes
+
+
 def _done(work: Work, steps: Sequence[Step]) -> dict[tuple[str, str], int]:
     """Return the amounts of the steps of this kind that the orders have taken already."""
     found = db.rows(
