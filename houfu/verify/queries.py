@@ -61,7 +61,7 @@ def run(only: str = "") -> Report:
 
 @contextmanager
 def _looking() -> Iterator[Any]:
-    """Have a cursor that sees one state of the database, planned for reading very much and finding nothing."""
+    """Have a cursor that sees one state of the database and changes nothing."""
     with transaction.atomic(using="auditor"), connections["auditor"].cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield cursor

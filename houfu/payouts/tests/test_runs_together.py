@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from houfu.kernel import crash, db
@@ -94,11 +94,13 @@ def quoted(shop, store):
 
 LOTS = st.lists(st.integers(1, 40_000) | st.just(4_000_000), min_size=1, max_size=4)
 STORE = st.tuples(LOTS, st.sampled_from(["", "", "", "frozen", "wages"]))
+RICH = ([4_000_000, 4_000_000], "")
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shops=st.lists(st.lists(STORE, min_size=1, max_size=3), min_size=1, max_size=3), waivers=st.integers(0, 3),
        revoked=st.booleans())  # fmt: skip
+@example(shops=[[RICH, RICH], [RICH]], waivers=2, revoked=False)
 def test_many_stores_are_decided_as_each_alone_and_as_a_quote_says(alone, shops, waivers, revoked):
     alone.at = EVE
     opened = [open_standing(stores) for stores in shops]
