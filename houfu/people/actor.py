@@ -17,6 +17,8 @@ SCOPES = (
     "payouts:write",
     "platform:write",
     "policies:read",
+    "webhooks:read",
+    "webhooks:write",
 )
 
 

@@ -25,6 +25,7 @@ from houfu.people import queries as people
 from houfu.people.actor import Actor
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
+from houfu.webhooks.api import router as webhooks
 
 log = logging.getLogger("houfu.api")
 
@@ -55,7 +56,7 @@ api = NinjaAPI(
 )
 api.add_decorator(strict_query)
 for router in (
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

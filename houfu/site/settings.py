@@ -67,6 +67,7 @@ INSTALLED_APPS = [
         "calendars",
         "people",
         "merchants",
+        "webhooks",
         "ledger",
         "limits",
         "channels",
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
+WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)
 SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"

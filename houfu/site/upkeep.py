@@ -20,6 +20,7 @@ from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
 from houfu.policies import actions as policies
+from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
     "store": states.pairs(STORE),
@@ -28,6 +29,8 @@ MACHINES = {
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
+    "endpoint": states.pairs(ENDPOINT),
+    "delivery": states.pairs(DELIVERY),
 }
 
 
