@@ -1,5 +1,6 @@
 """Reading webhooks; `access_*` is the only way to a single thing."""
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -163,7 +164,7 @@ def due(busy: list[tuple[int, int]], *, doubtful: bool, limit: int) -> list[tupl
 def messages(merchant_id: int, endpoint_id: int, limit: int) -> list[Message]:
     """Return what is due to an endpoint, in the order of its merchant's chain."""
     found = db.rows(
-        "SELECT d.id, d.seq, l.verb, l.subject, l.at, l.detail::jsonb AS detail, l.hash"
+        "SELECT d.id, d.seq, l.verb, l.subject, l.at, l.detail, l.hash"
         " FROM webhooks_delivery d JOIN history_link l USING (merchant_id, seq)"
         " WHERE (d.merchant_id, d.endpoint_id) = (%s, %s) AND d.state = 'pending' AND d.next_at <= %s"
         " ORDER BY d.seq LIMIT %s",
@@ -179,7 +180,7 @@ def messages(merchant_id: int, endpoint_id: int, limit: int) -> list[Message]:
                 at=row.at,
                 verb=row.verb,
                 subject=row.subject,
-                detail=row.detail,
+                detail=json.loads(row.detail),
             ),
         )
         for row in found

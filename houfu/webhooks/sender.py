@@ -25,8 +25,9 @@ from houfu.webhooks.wire import DELIVERED, Answer, Line, Wire
 log = logging.getLogger("houfu.sender")
 BY = system("sender")
 LOCK = 0x776562686F6F6B73  # "webhooks": held by the one sender that works
-LINES = 32  # turns at a time
-DOUBTFUL_LINES = 12  # of them, for endpoints that failed, are slow or unproven
+# Turns at a time, of endpoints that are well and of doubtful ones, which failed last, are slow or unproven: neither can
+# take the other's lines.
+LINES = {False: 20, True: 12}
 TURN = 8  # messages of a turn at most
 TURN_SECONDS = 5.0
 
@@ -60,7 +61,7 @@ class Sender:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self._lines = ThreadPoolExecutor(LINES, "line")
+        self._lines = ThreadPoolExecutor(sum(LINES.values()), "line")
         self._said: SimpleQueue[_Said] = SimpleQueue()
         self._busy: dict[Place, bool] = {}  # whose turn it is, and whether it is doubtful
         self._mine = False
@@ -98,18 +99,14 @@ class Sender:
             done += heard
         return done
 
-    def work_off(self) -> int:
-        """Do all that is due now, wait for every answer, and return how many messages were answered or failed."""
-        answered = 0
+    def work_off(self) -> None:
+        """Do all that is due now, and wait for every answer."""
         while self.round_() or self._busy:
             while self._busy:
-                answered += self._hear(60) or 0
-        return answered
+                self._hear(60)
 
     def _start(self, *, doubtful: bool) -> int:
-        free = LINES - len(self._busy)
-        if doubtful:
-            free = min(free, DOUBTFUL_LINES - sum(self._busy.values()))
+        free = LINES[doubtful] - list(self._busy.values()).count(doubtful)
         started = 0
         for place in queries.due(list(self._busy), doubtful=doubtful, limit=free) if free > 0 else ():
             if turn := self._turn(place):
