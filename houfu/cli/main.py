@@ -32,6 +32,7 @@ NOUNS = {
     "merchant": ("houfu.merchants.cli:merchant", "Legal persons. 商户"),
     "order": ("houfu.cli.order:cli", "Orders and what happens to them. 订单"),
     "payout": ("houfu.payouts.cli:payout", "Money out. 提现"),
+    "people": ("houfu.people.cli:people", "Who works at a merchant, in which role. 员工"),
     "policy": ("houfu.policies.cli:cli", "The rules in force. 规则参数"),
     "pool": ("houfu.limits.cli:pool", "Shared limits. 额度共享"),
     "reconciliation": ("houfu.reconciliation.cli:cli", "Statements and breaks. 对账"),

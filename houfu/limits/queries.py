@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from houfu.kernel import clock
 from houfu.kernel.errors import NotFound
 from houfu.ledger import queries as ledger
@@ -62,18 +64,18 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
-    """Return the limits of every store and pool of a merchant."""
+    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in."""
     by.require("limits:read", merchant_id)
-    pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
     pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
-    store_ids = sorted(merchants.stores_by_code(merchant_id).values())
+    store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
+    known = {pool.id: pool for pool in pools(by, merchant_id)}
     permille = policies.at(clock.now()).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
     return Snapshot(
-        stores=[_figures(id, pools.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
+        stores=[_figures(id, known.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
         pools=[
             PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
-            for pool in pools.values()
+            for pool in known.values()
         ],
     )
 
@@ -113,18 +115,31 @@ def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permi
 
 
 def access_pool(by: Actor, scope: str, merchant_id: int, id: int) -> Pool:
-    """Return a pool, if the actor may do `scope` to its merchant's things."""
+    """Return a pool, if the actor may do `scope` to its merchant's things, and sees one of its stores.
+
+    Only who is bound to no store may change a pool.
+    """
     by.require(scope, merchant_id)
-    pool = Pool.objects.filter(merchant_id=merchant_id, id=id).first()
+    pool = _seen(by, merchant_id).filter(id=id).first()
     if pool is None:
         raise NotFound()
+    if not scope.endswith(":read"):
+        by.require_whole()
     return pool
 
 
 def pools(by: Actor, merchant_id: int) -> list[Pool]:
-    """Return a merchant's pools."""
+    """Return the pools of a merchant that the actor may see: those in which a store of theirs is."""
     by.require("limits:read", merchant_id)
-    return list(Pool.objects.filter(merchant_id=merchant_id).order_by("id"))
+    return list(_seen(by, merchant_id).order_by("id"))
+
+
+def _seen(by: Actor, merchant_id: int) -> QuerySet[Pool]:
+    found = Pool.objects.filter(merchant_id=merchant_id)
+    if by.stores is None:
+        return found
+    own = Member.objects.filter(merchant_id=merchant_id, store_id__in=by.stores)
+    return found.filter(id__in=own.values("pool_id"))
 
 
 def members(merchant_id: int, pool_id: int) -> list[Member]:
@@ -144,9 +159,12 @@ def stores_with_loans(merchant_id: int, store_ids: Iterable[int]) -> set[int]:
 
 
 def loans(by: Actor, merchant_id: int) -> list[Loan]:
-    """Return a merchant's loans, newest first."""
+    """Return the loans of a merchant that the actor may see, newest first."""
     by.require("limits:read", merchant_id)
-    return list(Loan.objects.filter(merchant_id=merchant_id).order_by("-id"))
+    found = Loan.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
+    return list(found.order_by("-id"))
 
 
 def loans_fallen_due(at: datetime) -> Iterable[Loan]:

@@ -38,7 +38,7 @@ class Reason(In):
 
 class NewKey(In):
     name: str
-    person: str = Field(description="the natural person who answers for what the key does")
+    person: str = Field(default="", description="who answers for the key, as the platform says; else its maker does")
     scopes: list[str]
     days: int = Field(default=365, ge=1, le=366)
 

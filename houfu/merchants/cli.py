@@ -6,7 +6,7 @@ from houfu.kernel.terminal import emit, fields, json_option, operator_option
 from houfu.merchants import actions, queries
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
-from houfu.people.actor import SCOPES, operator
+from houfu.people.actor import KEY_SCOPES, operator
 
 MERCHANT = "merchant_id name uscc uscc_verified_at"
 STORE = "id code name channel_account_id group_id state frozen_for"
@@ -185,7 +185,7 @@ def key() -> None:
 @click.argument("merchant_id", type=int)
 @click.option("--name", required=True, help="What the key is for.")
 @click.option("--person", required=True, help="The natural person who answers for it.")
-@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, help="All that fit, unless given.")
+@click.option("--scope", "scopes", type=click.Choice(KEY_SCOPES), multiple=True, help="All that fit, unless given.")
 @click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True)
 @operator_option
 @json_option
@@ -196,7 +196,7 @@ def create(
     by = operator(operator_)
     if merchant_id:
         queries.access_merchant(by, "merchants:write", merchant_id)
-    fitting = [scope for scope in SCOPES if merchant_id == 0 or scope != "platform:write"]
+    fitting = [scope for scope in KEY_SCOPES if merchant_id == 0 or scope != "platform:write"]
     made, token = people.create_key(
         by=by, merchant_id=merchant_id, name=name, person=person, scopes=scopes or fitting, days=days
     )

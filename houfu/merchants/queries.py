@@ -15,8 +15,8 @@ def access_merchant(by: Actor, scope: str, merchant_id: int) -> Merchant:
 
 
 def access_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
-    """Return a store, if the actor may do `scope` to its merchant's things."""
-    by.require(scope, merchant_id)
+    """Return a store, if the actor may do `scope` to it."""
+    by.require(scope, merchant_id, id)
     return store(merchant_id, id)
 
 
@@ -34,7 +34,7 @@ def store(merchant_id: int, id: int) -> Store:
 
 def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
     """Return a store and hold it until the action ends: payouts of a store come one after another."""
-    by.require(scope, merchant_id)
+    by.require(scope, merchant_id, id)
     store = Store.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, id=id).first()
     if store is None:
         raise NotFound()
@@ -62,9 +62,12 @@ def merchants(by: Actor, after: int = 0, limit: int = 100) -> list[Merchant]:
 
 
 def stores(by: Actor, merchant_id: int, *, after: int = 0, limit: int = 100) -> list[Store]:
-    """Return a merchant's stores, by id."""
+    """Return the stores of a merchant that the actor may see, by id."""
     by.require("merchants:read", merchant_id)
-    return list(Store.objects.filter(merchant_id=merchant_id, id__gt=after).order_by("id")[:limit])
+    found = Store.objects.filter(merchant_id=merchant_id, id__gt=after)
+    if by.stores is not None:
+        found = found.filter(id__in=by.stores)
+    return list(found.order_by("id")[:limit])
 
 
 def stores_by_code(merchant_id: int) -> dict[str, int]:

@@ -12,10 +12,10 @@ from houfu.people.actor import Actor
 
 
 def access_order(by: Actor, scope: str, merchant_id: int, id: str) -> Order:
-    """Return an order, if the actor may do `scope` to its merchant's things."""
+    """Return an order, if the actor may do `scope` to its store's things."""
     by.require(scope, merchant_id)
     order = Order.objects.filter(merchant_id=merchant_id, id=id).first()
-    if order is None:
+    if order is None or not by.sees(order.store_id):
         raise NotFound()
     return order
 
@@ -42,9 +42,11 @@ def orders(
     after: Cursor | None = None,
     limit: int = 100,
 ) -> list[Order]:
-    """Return a merchant's orders, newest first."""
+    """Return the orders of a merchant that the actor may see, newest first."""
     by.require("orders:read", merchant_id)
     found = Order.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
     if store_id is not None:
         found = found.filter(store_id=store_id)
     if state:

@@ -73,13 +73,13 @@ def advance(
     outcomes = []
     for step in steps:
         key = (step.order_id, step.ref if by_ref else "")
+        order = work.orders.get(step.order_id)
+        if order is None or not work.by.sees(order.store_id):
+            outcomes.append(Outcome(step.order_id, "refused", "order_unknown"))
+            continue
         if key in done:
             same = step.amount_fen in (0, done[key])
             outcomes.append(Outcome(step.order_id, "same" if same else "refused", "" if same else "order_event_reused"))
-            continue
-        order = work.orders.get(step.order_id)
-        if order is None:
-            outcomes.append(Outcome(step.order_id, "refused", "order_unknown"))
             continue
         try:
             decide(work, order, work.lots.get(step.order_id), step)

@@ -42,7 +42,7 @@ class Quote:
 
 def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str) -> Quote:
     """Say what a manual payout would cost, what it would pay out and every reason against it; creates nothing."""
-    by.require("payouts:read", merchant_id)
+    by.require("payouts:read", merchant_id, store_id)
     at = clock.now()
     policy = policies.at(at)
     facts = facts_for(merchant_id, policy, at, Asked(store_id, beneficiary_id, amount_fen, purpose))
@@ -161,10 +161,10 @@ def waivers_left(policy: Policy) -> int:
 
 
 def access_payout(by: Actor, scope: str, merchant_id: int, id: UUID) -> Payout:
-    """Return a payout, if the actor may do `scope` to its merchant's things."""
+    """Return a payout, if the actor may do `scope` to its store's things."""
     by.require(scope, merchant_id)
     payout = Payout.objects.filter(merchant_id=merchant_id, id=id).first()
-    if payout is None:
+    if payout is None or not by.sees(payout.store_id):
         raise NotFound()
     return payout
 
@@ -178,9 +178,11 @@ def payouts(
     after: tuple[datetime, UUID] | None = None,
     limit: int = 100,
 ) -> list[Payout]:
-    """Return a merchant's payouts, newest first."""
+    """Return the payouts of a merchant that the actor may see, newest first."""
     by.require("payouts:read", merchant_id)
     found = Payout.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
     if store_id is not None:
         found = found.filter(store_id=store_id)
     if state:
@@ -202,9 +204,12 @@ def standing_orders(merchant_id: int) -> list[StandingOrder]:
 
 
 def runs(by: Actor, merchant_id: int, limit: int = 100) -> list[Run]:
-    """Return what became of run days, newest first."""
+    """Return what became of the run days of the stores that the actor may see, newest first."""
     by.require("payouts:read", merchant_id)
-    return list(Run.objects.filter(merchant_id=merchant_id).order_by("-run_day", "store_id")[:limit])
+    found = Run.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
+    return list(found.order_by("-run_day", "store_id")[:limit])
 
 
 def allocations(merchant_id: int, payout_id: UUID) -> list[Allocation]:
@@ -292,6 +297,7 @@ def equation(by: Actor, merchant_id: int) -> dict[str, int]:
     way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
     """
     by.require("payouts:read", merchant_id)
+    by.require_whole()
     lots = db.rows(
         """
         SELECT coalesce(sum(gross_fen - lost_fen), 0)::bigint AS settled_fen,

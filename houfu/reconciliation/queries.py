@@ -52,6 +52,7 @@ def open_breaks(account: ChannelAccount) -> list[Line]:
 def breaks(by: Actor, merchant_id: int, *, after: tuple[date, int, str] | None = None, limit: int = 100) -> list[Line]:
     """Return lines with which the books do not agree, oldest first."""
     by.require("ledger:read", merchant_id)
+    by.require_whole()
     found = Line.objects.filter(merchant_id=merchant_id, outcome="break")
     if after:
         found = found.extra(where=["(day, channel_account_id, no) > (%s, %s, %s)"], params=list(after))
@@ -63,6 +64,7 @@ def statements(
 ) -> list[Statement]:
     """Return fetched statements, newest first."""
     by.require("ledger:read", merchant_id)
+    by.require_whole()
     found = Statement.objects.filter(merchant_id=merchant_id)
     if before:
         found = found.extra(where=["(day, channel_account_id) < (%s, %s)"], params=list(before))

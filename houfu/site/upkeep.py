@@ -19,10 +19,12 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
+from houfu.people.states import STAFF
 from houfu.policies import actions as policies
 from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
+    "staff": states.pairs(STAFF),
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),

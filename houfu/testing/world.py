@@ -19,13 +19,18 @@ from houfu.orders.actions.authorise import Decision
 from houfu.orders.steps import Outcome, Step
 from houfu.payouts import actions as payouts
 from houfu.payouts.models import Beneficiary, Payout
-from houfu.people.actor import SCOPES, Actor, operator, system
+from houfu.people import actions as people
+from houfu.people import queries as people_queries
+from houfu.people.actions import Settings
+from houfu.people.actor import KEY_SCOPES, Actor, operator, system
+from houfu.people.models import Staff
+from houfu.people.states import move_staff
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation.actions import Finding
 
 OPERATOR = operator("li")
 WORKER = system("worker")
-MERCHANT_SCOPES = frozenset(SCOPES) - {"platform:write"}
+MERCHANT_SCOPES = frozenset(KEY_SCOPES) - {"platform:write"}
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _numbers = itertools.count(1)
 _dice = random.SystemRandom()  # nobody's seed may make two merchants one
@@ -54,6 +59,21 @@ class Shop:
     @property
     def store(self) -> int:
         return self.stores[0]
+
+    def hire(
+        self, role: str, name: str = "李雷", *, stores: Sequence[int] | None = None, identity: str = "", **caps: int
+    ) -> Actor:
+        """Take on a member of the staff, in every store unless some are named or the role is of a store."""
+        bound = self.stores if stores is None and role in ("clerk", "store_manager") else stores
+        settings = Settings(role, None if bound is None else frozenset(bound), **caps)
+        member, _ = people.invite(
+            by=self.owner,
+            merchant_id=self.merchant_id,
+            name=name,
+            identity=identity or new_identity(),
+            settings=settings,
+        )
+        return at_work(member)
 
     def place(self, *amounts_fen: int, store: int | None = None, ids: Sequence[str] = ()) -> list[Decision]:
         """Ask for orders of these amounts, one after another, in one batch."""
@@ -166,10 +186,22 @@ def open_shop(*, stores: int = 1, own_limit_fen: int = 10_000_000, maturity_days
         for store_id in opened:
             limits.grant(by=OPERATOR, merchant_id=merchant.merchant_id, store_id=store_id, amount_fen=own_limit_fen)
 
-    def person(name: str) -> Actor:
-        return Actor(f"key/{name}", name, merchant.merchant_id, MERCHANT_SCOPES)
+    shop = Shop(merchant.merchant_id, account.id, principal, opened, OPERATOR, OPERATOR)
+    first, _ = people.create_owner(by=OPERATOR, merchant_id=shop.merchant_id, name="王芳", identity=new_identity())
+    shop.owner = at_work(first)
+    shop.assistant = shop.hire("regional_manager", "赵敏")
+    return shop
 
-    return Shop(merchant.merchant_id, account.id, principal, opened, person("wang"), person("zhao"))
+
+def new_identity() -> str:
+    """Return the number of an identity document that nobody else has."""
+    return f"3301{_dice.randrange(10**14):014d}"
+
+
+def at_work(member: Staff) -> Actor:
+    """Return an invited member of the staff as the actor they are once they have accepted."""
+    move_staff("accept", Staff, {"merchant_id": member.merchant_id, "id": member.id}, invitation_digest=None)
+    return people_queries.actor_of_staff(people_queries.staff(member.merchant_id, member.id))
 
 
 def pool(shop: Shop, *, share: int = 1, grant_fen: int = 0, contribution_fen: int = 0) -> int:

@@ -71,6 +71,8 @@ def add(*, by: Actor, merchant_id: int, url: str, verbs: Sequence[str]) -> tuple
         UrlRefused, BadVerbs, NoRoom: nothing was added.
     """
     merchants.access_merchant(by, "webhooks:write", merchant_id)
+    by.require_person()
+    by.require_whole()
     target = url_of(url)
     taken = set(
         Endpoint.objects.filter(merchant_id=merchant_id).exclude(state="removed").values_list("place", flat=True)
@@ -295,8 +297,13 @@ def _give_up(by: Actor, endpoint: Endpoint, delivery: Delivery, since: datetime,
 
 
 def _held(by: Actor, merchant_id: int, id: int) -> Endpoint:
-    """Return an endpoint that the actor may change, held until the action ends; a removed one is not there."""
+    """Return an endpoint that the actor may change, held until the action ends; a removed one is not there.
+
+    Where a merchant's history goes is decided by people, and by such as are of the whole merchant.
+    """
     by.require("webhooks:write", merchant_id)
+    by.require_person()
+    by.require_whole()
     return queries.lock_endpoint(merchant_id, id, removed=False)
 
 

@@ -46,12 +46,14 @@ class Message(NamedTuple):
 def access_endpoint(by: Actor, scope: str, merchant_id: int, id: int) -> Endpoint:
     """Return an endpoint, if the actor may do `scope` to it."""
     by.require(scope, merchant_id)
+    by.require_whole()
     return endpoint(merchant_id, id)
 
 
 def access_delivery(by: Actor, scope: str, merchant_id: int, id: int) -> Delivery:
     """Return a delivery, if the actor may do `scope` to its merchant's things."""
     by.require(scope, merchant_id)
+    by.require_whole()
     found = Delivery.objects.filter(merchant_id=merchant_id, id=id).first()
     if found is None:
         raise NotFound()
@@ -81,6 +83,7 @@ def lock_endpoint(merchant_id: int, id: int, *, removed: bool = True) -> Endpoin
 def endpoints(by: Actor, merchant_id: int) -> list[Endpoint]:
     """Return a merchant's endpoints, the removed ones left out."""
     by.require("webhooks:read", merchant_id)
+    by.require_whole()
     return list(Endpoint.objects.filter(merchant_id=merchant_id).exclude(state="removed").order_by("id"))
 
 

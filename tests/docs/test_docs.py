@@ -19,6 +19,7 @@ from houfu.limits.states import LOAN, POOL
 from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
+from houfu.people.states import STAFF
 
 ROOT = Path(houfu.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -101,8 +102,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, BENEFICIARY],
-    ids=["order", "payout", "pool", "loan", "store", "beneficiary"],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary"],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()

@@ -19,6 +19,7 @@ class BadOrder(Invalid):
 
 
 db.retry_on("orders_order_once")
+NO_STORE = 0  # the id that no store has: what another store's order is decided as, for those who do not see it
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def decide(*, asked: Sequence[Asked]) -> list[Decision]:
         permille,
         places,
         [each.order.id for each in asked],
-        [each.order.store_id for each in asked],
+        [each.order.store_id if each.by.sees(each.order.store_id) else NO_STORE for each in asked],
         [each.order.amount_fen for each in asked],
         [each.order.buyer for each in asked],
         [each.order.at for each in asked],

@@ -9,7 +9,7 @@ from django.test import Client
 
 from houfu.ledger import queries as ledger
 from houfu.people import actions as people
-from houfu.people.actor import SCOPES
+from houfu.people.actor import KEY_SCOPES
 from houfu.testing.bodies import BAD_ORDERS
 from houfu.testing.world import MERCHANT_SCOPES, OPERATOR, new_uscc, open_shop
 
@@ -32,7 +32,7 @@ class Caller:
 
 
 def platform():
-    return Caller(0, set(SCOPES))
+    return Caller(0, set(KEY_SCOPES))
 
 
 def test_from_a_new_merchant_to_a_payout_over_http(clock):

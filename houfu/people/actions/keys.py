@@ -8,7 +8,7 @@ from datetime import timedelta
 from houfu.history import actions as history
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Forbidden, Invalid, NotFound
-from houfu.people.actor import SCOPES, Actor
+from houfu.people.actor import PERSONAL, SCOPES, Actor
 from houfu.people.models import ApiKey
 
 
@@ -39,32 +39,51 @@ class PlatformScope(Invalid):
     code = "people_key_platform_scope"
 
 
+@db.refuse_on("people_key_person_scope")
+class PersonalScope(Invalid):
+    """What people alone may do, no key may carry."""
+
+    code = "people_key_person_scope"
+
+
 @db.action
 def create_key(
-    *, by: Actor, merchant_id: int, name: str, person: str, scopes: Sequence[str], days: int = 365
+    *, by: Actor, merchant_id: int, name: str, person: str = "", scopes: Sequence[str], days: int = 365
 ) -> tuple[ApiKey, str]:
     """Make an API key and return it with its token, which is shown this once and never stored.
 
     Args:
         merchant_id: whose things the key may touch; 0 for the platform's own key.
-        person: the natural person who answers for what the key does.
+        person: the natural person who answers for what the key does, as the platform says; whoever makes a key for
+            their own merchant answers for it themselves.
         days: how long it lives, 366 at most.
 
     Raises:
         UnknownScope: for a scope that does not exist.
         Forbidden: for a scope that the maker does not have.
         PlatformScope: a merchant's key cannot carry the platform's scope.
+        PersonalScope: no key can carry what people alone may do.
     """
     _require(by, merchant_id)
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise UnknownScope(scopes=unknown)
+    if personal := sorted(PERSONAL & set(scopes)):
+        raise PersonalScope(scopes=personal)
     if beyond := sorted(set(scopes) - by.scopes):
         raise Forbidden(scopes=beyond)
     secret, now = secrets.token_urlsafe(32), clock.now()
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
-        [merchant_id, name, person, digest(secret), sorted(set(scopes)), now, now + timedelta(days=days)],
+        [
+            merchant_id,
+            name,
+            person if by.merchant_id is None else by.person,
+            digest(secret),
+            sorted(set(scopes)),
+            now,
+            now + timedelta(days=days),
+        ],
     )[0].id
     history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))
     return ApiKey.objects.get(merchant_id=merchant_id, id=key_id), f"hf_{merchant_id}_{key_id}_{secret}"
