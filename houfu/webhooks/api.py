@@ -111,13 +111,13 @@ def endpoints(request: HttpRequest) -> Any:
     return [_out(endpoint) for endpoint in queries.endpoints(actor(request), mine(request))]
 
 
-@router.get("/webhooks/{endpoint_id}", response={200: EndpointOut, **PROBLEMS})
+@router.get("/webhooks/{int:endpoint_id}", response={200: EndpointOut, **PROBLEMS})
 def endpoint(request: HttpRequest, endpoint_id: int) -> Any:
     """Return an endpoint."""
     return _out(queries.access_endpoint(actor(request), "webhooks:read", mine(request), endpoint_id))
 
 
-@router.patch("/webhooks/{endpoint_id}", response={200: EndpointOut, **PROBLEMS})
+@router.patch("/webhooks/{int:endpoint_id}", response={200: EndpointOut, **PROBLEMS})
 def change(request: HttpRequest, endpoint_id: int, body: Change) -> Any:
     """Give an endpoint another URL or other verbs."""
     changed = actions.change(
@@ -126,14 +126,14 @@ def change(request: HttpRequest, endpoint_id: int, body: Change) -> Any:
     return _out(changed)
 
 
-@router.delete("/webhooks/{endpoint_id}", response={204: None, **PROBLEMS})
+@router.delete("/webhooks/{int:endpoint_id}", response={204: None, **PROBLEMS})
 def remove(request: HttpRequest, endpoint_id: int) -> Any:
     """Take an endpoint away for good; its log stays."""
     actions.remove(by=actor(request), merchant_id=mine(request), id=endpoint_id)
     return Status(204, None)
 
 
-@router.post("/webhooks/{endpoint_id}:rotate", response={200: KeysOut, **PROBLEMS})
+@router.post("/webhooks/{int:endpoint_id}:rotate", response={200: KeysOut, **PROBLEMS})
 def rotate(request: HttpRequest, endpoint_id: int, body: Rotation) -> Any:
     """Make new keys; the ones before sign too until the overlap is over."""
     signer = actions.rotate(
@@ -142,26 +142,26 @@ def rotate(request: HttpRequest, endpoint_id: int, body: Rotation) -> Any:
     return {"secret": signer.secret_text, "public_key": signer.public_text}
 
 
-@router.post("/webhooks/{endpoint_id}:test", response={202: None, **PROBLEMS})
+@router.post("/webhooks/{int:endpoint_id}:test", response={202: None, **PROBLEMS})
 def test(request: HttpRequest, endpoint_id: int) -> Any:
     """Have the endpoint told endpoint.tested, whatever its verbs are."""
     actions.test(by=actor(request), merchant_id=mine(request), id=endpoint_id)
     return Status(202, None)
 
 
-@router.post("/webhooks/{endpoint_id}:disable", response={200: EndpointOut, **PROBLEMS})
+@router.post("/webhooks/{int:endpoint_id}:disable", response={200: EndpointOut, **PROBLEMS})
 def disable(request: HttpRequest, endpoint_id: int) -> Any:
     """Tell an endpoint nothing until it is enabled; what it is owed is kept."""
     return _out(actions.disable(by=actor(request), merchant_id=mine(request), id=endpoint_id))
 
 
-@router.post("/webhooks/{endpoint_id}:enable", response={200: EndpointOut, **PROBLEMS})
+@router.post("/webhooks/{int:endpoint_id}:enable", response={200: EndpointOut, **PROBLEMS})
 def enable(request: HttpRequest, endpoint_id: int, body: Enabling) -> Any:
     """Tell an endpoint again, all that has happened meanwhile included unless it is skipped."""
     return _out(actions.enable(by=actor(request), merchant_id=mine(request), id=endpoint_id, skip=body.skip))
 
 
-@router.post("/webhooks/{endpoint_id}:replay", response={200: ReplayOut, **PROBLEMS})
+@router.post("/webhooks/{int:endpoint_id}:replay", response={200: ReplayOut, **PROBLEMS})
 def replay_range(request: HttpRequest, endpoint_id: int, body: Range) -> Any:
     """Tell an endpoint again what its verbs name of a time, also what it was never told."""
     again = actions.replay_range(
@@ -170,7 +170,7 @@ def replay_range(request: HttpRequest, endpoint_id: int, body: Range) -> Any:
     return {"deliveries": again}
 
 
-@router.get("/webhooks/{endpoint_id}/deliveries", response={200: Page[DeliveryOut], **PROBLEMS})
+@router.get("/webhooks/{int:endpoint_id}/deliveries", response={200: Page[DeliveryOut], **PROBLEMS})
 def deliveries(request: HttpRequest, endpoint_id: int, state: str = "", cursor: str = "", limit: Limit = 100) -> Any:
     """List an endpoint's deliveries with their last attempts, newest first."""
     place = after(cursor, "deliveries")
@@ -185,13 +185,13 @@ def deliveries(request: HttpRequest, endpoint_id: int, state: str = "", cursor: 
     return page(found, limit, "deliveries", lambda row: [row.id])
 
 
-@router.get("/webhook-deliveries/{delivery_id}/attempts", response={200: list[AttemptOut], **PROBLEMS})
+@router.get("/webhook-deliveries/{int:delivery_id}/attempts", response={200: list[AttemptOut], **PROBLEMS})
 def attempts(request: HttpRequest, delivery_id: int) -> Any:
     """List every attempt at a delivery."""
     return queries.attempts(actor(request), mine(request), delivery_id)
 
 
-@router.post("/webhook-deliveries/{delivery_id}:replay", response={202: None, **PROBLEMS})
+@router.post("/webhook-deliveries/{int:delivery_id}:replay", response={202: None, **PROBLEMS})
 def replay(request: HttpRequest, delivery_id: int) -> Any:
     """Send one delivery again, under the same webhook-id."""
     actions.replay(by=actor(request), merchant_id=mine(request), delivery_id=delivery_id)

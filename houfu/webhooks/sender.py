@@ -172,6 +172,7 @@ class Sender:
             self.stopping.wait(pause)
 
     def _conclude(self, place: Place, delivery_id: int, answer: Answer) -> None:
+        crash.point("webhook.before_conclude")
         actions.conclude(by=BY, merchant_id=place[0], delivery_id=delivery_id, answer=answer)
 
     def _is_mine(self) -> bool:

@@ -20,6 +20,8 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.states import STAFF
+from houfu.webhooks.states import DELIVERY, ENDPOINT
+from houfu.webhooks.wire import OUTCOMES
 
 ROOT = Path(houfu.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -102,8 +104,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary"],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, ENDPOINT, DELIVERY],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "endpoint", "delivery"],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
@@ -125,6 +127,11 @@ def test_every_behaviour_of_the_simulated_channel_is_explained():
     text = (DOCS / "channels.md").read_text()
     words = [*DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
     assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_every_way_in_which_a_delivery_ends_is_explained():
+    text = (DOCS / "webhooks.md").read_text()
+    assert [outcome for outcome, said in OUTCOMES.items() if f"| `{outcome}` | {said} |" not in text] == []
 
 
 def test_every_field_of_a_mapping_is_explained():

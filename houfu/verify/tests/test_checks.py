@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -19,6 +20,9 @@ from houfu.site import worker
 from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import WORKER, open_shop, pool
 from houfu.verify import queries
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks import queries as webhook_queries
+from houfu.webhooks.wire import Answer
 
 BANK = "INSERT INTO ledger_account (merchant_id, kind, owner, unit, grows_by, below_zero, balance_fen) VALUES "
 
@@ -154,6 +158,33 @@ CASES = [
     ("i21_scarce_counts", (), "UPDATE payouts_waiver SET claimed = claimed + 1"),
     ("i21_scarce_counts", (), "UPDATE merchants_group SET size = size - 1"),
     (
+        "i23_endpoints_are_told", (),
+        "UPDATE webhooks_endpoint SET cursor = cursor + 1000000",
+    ),
+    (
+        "i23_endpoints_are_told", (),
+        "DELETE FROM webhooks_delivery d USING history_link l WHERE (l.merchant_id, l.seq) = (d.merchant_id, d.seq)"
+        " AND l.verb = 'endpoint.tested'; DELETE FROM webhooks_attempt a WHERE NOT EXISTS (SELECT"
+        " FROM webhooks_delivery d WHERE (d.merchant_id, d.id) = (a.merchant_id, a.delivery_id))",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', next_at = '2025-10-01', ended_at = NULL"
+        " WHERE state = 'given_up'; UPDATE webhooks_endpoint SET tried_at = '2025-10-01'",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_endpoint SET told_from = 0, cursor = 0; DELETE FROM webhooks_attempt;"
+        " DELETE FROM webhooks_delivery; UPDATE history_head SET seq = seq",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', since = '2025-11-01', next_at = '2025-12-01', ended_at = NULL"
+        " WHERE state = 'given_up'",
+    ),
+    ("i23_no_delivery_is_stuck", (), "DELETE FROM webhooks_attempt WHERE outcome = 'not_accepted'"),
+    ("i23_no_delivery_is_stuck", (), "UPDATE webhooks_delivery SET state = 'delivered' WHERE state = 'given_up'"),
+    (
         "i27_balances_follow_entries", (),
         "UPDATE ledger_account SET balance_fen = balance_fen + CASE kind WHEN 'q:own:free' THEN 5 ELSE -5 END"
         " WHERE merchant_id = 1 AND kind IN ('q:own:free', 'q:grant:operator')",
@@ -205,6 +236,24 @@ def _money_of_every_end(channel):
     shop.ask(10_000)
 
 
+def _told_of_every_end():
+    """A merchant with an endpoint that takes one thing and never another."""
+    shop = open_shop(own_limit_fen=0)
+    who = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    endpoint, _ = webhooks.add(**who, url="https://hooks.example.com/", verbs=["endpoint.changed"])
+    webhooks.change(**who, id=endpoint.id, url="https://other.example.com/")
+    webhooks.test(**who, id=endpoint.id)
+    webhooks.follow()
+    first, second = webhook_queries.deliveries(shop.owner, shop.merchant_id, endpoint_id=endpoint.id)
+    told = {"by": WORKER, "merchant_id": shop.merchant_id}
+    for delivery, outcome in ((second, "not_accepted"), (first, "delivered")):
+        webhooks.conclude(**told, delivery_id=delivery.id, answer=Answer(outcome, None, 1))
+    clock._clock.set(clock.now() + timedelta(days=3))
+    webhooks.conclude(**told, delivery_id=first.id, answer=Answer("delivered", 204, 1))
+    webhooks.conclude(**told, delivery_id=second.id, answer=Answer("not_accepted", 500, 1))
+    webhooks.follow()
+
+
 @pytest.fixture(scope="module")
 def whole(simulator):
     """The name of a database in which everything that can be checked has happened, and all of it holds."""
@@ -213,6 +262,7 @@ def whole(simulator):
         simulator.reset()
         _money_of_every_end(simulator)
         _limits_of_every_kind()
+        _told_of_every_end()
         yield connection.settings_dict["NAME"]
 
 

@@ -117,8 +117,7 @@ def listening(respond=OK, **options):
     try:
         yield listener
     finally:
-        with suppress(OSError):
-            listener.socket.shutdown(socket.SHUT_RDWR)
+        listener.socket.shutdown(socket.SHUT_RDWR)
         listener.socket.close()
 
 

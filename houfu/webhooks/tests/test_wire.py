@@ -1,5 +1,6 @@
 """Posting to a real TLS listener: pinned addresses, names, deadlines, caps; and nothing to where nothing may go."""
 
+import socket
 import time
 
 import pytest
@@ -177,9 +178,9 @@ def test_a_name_that_changes_its_address_after_the_look_is_still_connected_to_wh
 
 
 def test_where_one_address_takes_no_connection_the_next_is_tried():
-    with listening() as listener, listening() as closed:
-        pass_to = {"93.184.216.35": closed.port, ADDRESS: listener.port}
-        closed.socket.close()
+    with listening() as listener, socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))  # taken, and listened at by nobody
+        pass_to = {"93.184.216.35": deaf.getsockname()[1], ADDRESS: listener.port}
         answer, line = post(Net({HOST: ["93.184.216.35", ADDRESS]}, ports=pass_to).wire())
         line.close()
         assert answer.outcome == "delivered"
