@@ -69,6 +69,7 @@ class Listener:
         self.respond = respond if callable(respond) else lambda line: line.sendall(respond)
         self.context = _server_context(dns) if tls else None
         self.requests = []  # (head lines, body)
+        self.heard = threading.Condition()
         self.connections = 0
         self.names = []
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -90,9 +91,16 @@ class Listener:
                 line = self.context.wrap_socket(line, server_side=True)
             with line:
                 while request := self._read(line):
-                    self.requests.append(request)
+                    with self.heard:
+                        self.requests.append(request)
+                        self.heard.notify_all()
                     if self.respond(line) == "close":
                         return
+
+    def hear(self, count):
+        """Wait until so many requests have come."""
+        with self.heard:
+            assert self.heard.wait_for(lambda: len(self.requests) >= count, 60)
 
     @staticmethod
     def _read(line):

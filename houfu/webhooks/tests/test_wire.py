@@ -1,6 +1,7 @@
 """Posting to a real TLS listener: pinned addresses, names, deadlines, caps; and nothing to where nothing may go."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from houfu.webhooks.addresses import target
 from houfu.webhooks.tests.listener import ADDRESS, HOST, OK, Net, listening
 from houfu.webhooks.wire import OUTCOMES
 
+NEVER = threading.Event()  # what the slow wait for
 HEADERS = {"webhook-id": "msg_1", "content-type": "application/json"}
 URL = target(f"https://{HOST}/houfu?x=1", ports=(), trial=False)
 
@@ -85,9 +87,9 @@ def test_a_redirect_is_not_followed():
 @pytest.mark.parametrize(
     "respond",
     [
-        lambda line: time.sleep(2),  # says nothing
-        lambda line: [line.sendall(b"H") or time.sleep(0.05) for _ in range(60)],  # a byte at a time
-        lambda line: [line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") or time.sleep(0.01) for _ in range(200)],
+        lambda line: NEVER.wait(2),  # says nothing
+        lambda line: [line.sendall(b"H") or NEVER.wait(0.05) for _ in range(60)],  # a byte at a time
+        lambda line: [line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n") or NEVER.wait(0.01) for _ in range(200)],
     ],
     ids=["silent", "dripping", "always_continue"],
 )
@@ -98,7 +100,7 @@ def test_whoever_answers_too_slowly_is_left_after_the_time_for_all_of_it(respond
 
 
 def test_a_name_that_does_not_resolve_in_time_costs_no_more_than_the_time():
-    net = Net({HOST: lambda times: time.sleep(1) or [ADDRESS]})
+    net = Net({HOST: lambda times: NEVER.wait(1) or [ADDRESS]})
     assert post(net.wire(0.2))[0].outcome == "timed_out"
     assert net.dialled == []
 
