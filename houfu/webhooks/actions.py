@@ -3,19 +3,19 @@
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db, vault
-from houfu.kernel.errors import Invalid, NotFound, Refused
+from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.models import Instance
 from houfu.merchants import queries as merchants
 from houfu.people.actor import Actor
 from houfu.webhooks import addresses, queries, rules, signing, states
 from houfu.webhooks.models import Delivery, Endpoint, Key
-from houfu.webhooks.wire import DELIVERED, Answer
+from houfu.webhooks.wire import Answer
 
 MOST = 20  # endpoints of a merchant, as webhooks_endpoint_room has it
 OVERLAP_HOURS = 24
@@ -242,58 +242,57 @@ def follow() -> int:
     return int(db.call("webhooks_follow_v1", clock.now(), ENDPOINTS, LINKS)[0][0])
 
 
+class Ended(NamedTuple):
+    """How an attempt at a delivery ended."""
+
+    merchant_id: int
+    delivery_id: int
+    answer: Answer
+
+
 @db.action
-def conclude(*, by: Actor, merchant_id: int, delivery_id: int, answer: Answer) -> None:
-    """Keep how an attempt ended, and say what comes next: nothing, another attempt, or the end of trying.
+def conclude(*, by: Actor, ended: Sequence[Ended]) -> None:
+    """Keep how attempts ended, and say what comes next: nothing, another attempt, or the end of trying.
 
     A delivery that ended meanwhile, or whose endpoint was removed, stays as it is; the attempt is kept all the same.
+
+    Args:
+        ended: attempts at different deliveries, those at one endpoint's in the order in which they were made.
     """
-    found = Delivery.objects.filter(merchant_id=merchant_id, id=delivery_id).first()
-    if found is None:
-        raise NotFound()
-    endpoint = queries.lock_endpoint(merchant_id, found.endpoint_id)
-    delivery = Delivery.objects.select_for_update().get(merchant_id=merchant_id, id=delivery_id)
     now = clock.now()
-    db.rows(
-        "INSERT INTO webhooks_attempt VALUES (%s, %s, %s, %s, %s, %s, %s)",
-        [merchant_id, delivery_id, delivery.attempts + 1, now, answer.outcome, answer.status, answer.latency_ms],
-    )
-    row = Delivery.objects.filter(merchant_id=merchant_id, id=delivery_id)
-    row.update(attempts=delivery.attempts + 1, tries=delivery.tries + 1, since=delivery.since or now)
-    if delivery.state != "pending":
-        return
-    if answer.outcome == DELIVERED:
-        _ended("deliver", delivery, now)
-        _met(endpoint, now, failures=0, rests_until=None, delivered_at=now, latency_ms=answer.latency_ms)
-        return
+    columns = ([each.merchant_id for each in ended], [each.delivery_id for each in ended])
+    outcomes = [each.answer.outcome for each in ended]
+    statuses, latencies = [each.answer.status for each in ended], [each.answer.latency_ms for each in ended]
+    for failed in db.call("webhooks_conclude_v1", *columns, outcomes, statuses, latencies, now):
+        _failed(by, failed, now)
+
+
+def _failed(by: Actor, failed: Any, now: datetime) -> None:
+    """Let an endpoint rest after failures in a row, and say when a delivery is tried again, if ever."""
+    endpoint = queries.endpoint(failed.merchant_id, failed.endpoint_id)
     failures = endpoint.failures + 1
-    _met(endpoint, now, failures=failures, rests_until=rules.rest(failures, now, _dice()))
-    since = delivery.since or now
-    again = None if answer.outcome == "gone" else rules.next_try(delivery.tries + 1, since, now, _dice())
+    Endpoint.objects.filter(merchant_id=endpoint.merchant_id, id=endpoint.id).update(
+        tried_at=now, failures=failures, rests_until=rules.rest(failures, now, _dice())
+    )
+    again = None if failed.outcome == "gone" else rules.next_try(failed.tries, failed.since, now, _dice())
     if again:
-        row.update(next_at=again)
+        Delivery.objects.filter(merchant_id=failed.merchant_id, id=failed.delivery_id).update(next_at=again)
     else:
-        _give_up(by, endpoint, delivery, since, now, answer)
+        _give_up(by, endpoint, failed, now)
 
 
-def _give_up(by: Actor, endpoint: Endpoint, delivery: Delivery, since: datetime, now: datetime, answer: Answer) -> None:
+def _give_up(by: Actor, endpoint: Endpoint, failed: Any, now: datetime) -> None:
     """End a delivery that nobody took; where nothing else got through either, its endpoint is told no more."""
-    _ended("give_up", delivery, now)
-    gone = answer.outcome == "gone"
-    if endpoint.state == "active" and (gone or rules.hopeless(since, endpoint.delivered_at)):
-        _disable(
-            by, endpoint.merchant_id, endpoint.id, "gone" if gone else "unreachable", outcome=answer.outcome,
-            delivery=delivery.id,
-        )  # fmt: skip
+    key = {"merchant_id": failed.merchant_id, "id": failed.delivery_id}
+    states.move_delivery("give_up", Delivery, key, next_at=None, ended_at=now)
+    gone = failed.outcome == "gone"
+    said = {"delivery": failed.delivery_id, "outcome": failed.outcome}
+    if endpoint.state == "active" and (gone or rules.hopeless(failed.since, endpoint.delivered_at)):
+        _disable(by, endpoint.merchant_id, endpoint.id, "gone" if gone else "unreachable", **said)
     else:
-        history.record(
-            "delivery.given_up",
-            by=by,
-            merchant_id=endpoint.merchant_id,
-            subject=f"delivery/{delivery.id}",
-            endpoint=endpoint.id,
-            outcome=answer.outcome,
-        )
+        subject = f"delivery/{failed.delivery_id}"
+        said = {"endpoint": endpoint.id, "outcome": failed.outcome}
+        history.record("delivery.given_up", by=by, merchant_id=endpoint.merchant_id, subject=subject, **said)
 
 
 def _held(by: Actor, merchant_id: int, id: int) -> Endpoint:
@@ -310,15 +309,6 @@ def _held(by: Actor, merchant_id: int, id: int) -> Endpoint:
 def _disable(by: Actor, merchant_id: int, id: int, reason: str, **detail: Any) -> None:
     states.move_endpoint("disable", Endpoint, {"merchant_id": merchant_id, "id": id}, disabled_for=reason)
     _note("disabled", by, merchant_id, id, reason=reason, **detail)
-
-
-def _ended(verb: str, delivery: Delivery, now: datetime) -> None:
-    key = {"merchant_id": delivery.merchant_id, "id": delivery.id}
-    states.move_delivery(verb, Delivery, key, next_at=None, ended_at=now)
-
-
-def _met(endpoint: Endpoint, now: datetime, **changes: object) -> None:
-    Endpoint.objects.filter(merchant_id=endpoint.merchant_id, id=endpoint.id).update(tried_at=now, **changes)
 
 
 def _new_key(merchant_id: int, endpoint_id: int) -> signing.Signer:

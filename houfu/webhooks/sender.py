@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
@@ -30,6 +31,7 @@ LOCK = 0x776562686F6F6B73  # "webhooks": held by the one sender that works
 LINES = {False: 20, True: 12}
 TURN = 8  # messages of a turn at most
 TURN_SECONDS = 5.0
+REPORTS = 256  # concluded at once
 
 Place = tuple[int, int]
 
@@ -95,9 +97,7 @@ class Sender:
             return 0
         fence.check()
         done = actions.follow() + self._start(doubtful=False) + self._start(doubtful=True)
-        while (heard := self._hear(0)) is not None:
-            done += heard
-        return done
+        return done + self._hear(0)
 
     def work_off(self) -> None:
         """Do all that is due now, and wait for every answer."""
@@ -109,24 +109,26 @@ class Sender:
         free = LINES[doubtful] - list(self._busy.values()).count(doubtful)
         started = 0
         for place in queries.due(list(self._busy), doubtful=doubtful, limit=free) if free > 0 else ():
+            self._busy[place] = doubtful
+            started += 1
             if turn := self._turn(place):
-                self._busy[place] = doubtful
                 self._lines.submit(self._tell, turn)
-                started += 1
         return started
 
     def _turn(self, place: Place) -> _Turn | None:
-        """Prepare a turn; where that cannot be, its first message has failed."""
+        """Prepare a turn; where that cannot be, its first message is reported as failed."""
         merchant_id, endpoint_id = place
         messages = queries.messages(merchant_id, endpoint_id, TURN)
         if not messages:  # somebody disabled it meanwhile
+            self._said.put(_Said(place))
             return None
         try:
             target = actions.url_of(queries.endpoint(merchant_id, endpoint_id).url)
             return _Turn(place, target, queries.signers(merchant_id, endpoint_id), messages)
         except Refused as refusal:
             outcome = "url_refused" if isinstance(refusal, UrlRefused) else "keys_closed"
-            self._conclude(place, messages[0].delivery_id, Answer(outcome, None, 0))
+            self._said.put(_Said(place, messages[0].delivery_id, Answer(outcome, None, 0)))
+            self._said.put(_Said(place))
             return None
 
     def _tell(self, turn: _Turn) -> None:
@@ -150,17 +152,24 @@ class Sender:
                 line.close()
             self._said.put(_Said(turn.place))
 
-    def _hear(self, seconds: float) -> int | None:
-        """Take one report from the lines and keep what it says; return whether it was an answer, None for no report."""
-        try:
-            said = self._said.get(timeout=seconds) if seconds else self._said.get_nowait()
-        except Empty:
-            return None
-        if said.answer is None:
-            self._busy.pop(said.place, None)
-            return 0
-        self._conclude(said.place, said.delivery_id, said.answer)
-        return 1
+    def _hear(self, seconds: float) -> int:
+        """Take what the lines have reported and keep all of it at once; return how many reports that were.
+
+        Args:
+            seconds: how long to wait for the first.
+        """
+        reports = []
+        with suppress(Empty):
+            reports.append(self._said.get(timeout=seconds) if seconds else self._said.get_nowait())
+            while len(reports) < REPORTS:
+                reports.append(self._said.get_nowait())
+        if ended := [actions.Ended(said.place[0], said.delivery_id, said.answer) for said in reports if said.answer]:
+            crash.point("webhook.before_conclude")
+            actions.conclude(by=BY, ended=ended)
+        for said in reports:
+            if said.answer is None:
+                self._busy.pop(said.place, None)
+        return len(reports)
 
     def _listen(self, pause: float) -> None:
         """Wait for a report, which is kept, or for the pause to be over."""
@@ -170,10 +179,6 @@ class Sender:
             log.warning("%s", error)
             self._let_go(error)
             self.stopping.wait(pause)
-
-    def _conclude(self, place: Place, delivery_id: int, answer: Answer) -> None:
-        crash.point("webhook.before_conclude")
-        actions.conclude(by=BY, merchant_id=place[0], delivery_id=delivery_id, answer=answer)
 
     def _is_mine(self) -> bool:
         """Say whether this is the sender that works: whose connection holds the lock."""

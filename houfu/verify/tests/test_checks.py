@@ -245,12 +245,10 @@ def _told_of_every_end():
     webhooks.test(**who, id=endpoint.id)
     webhooks.follow()
     first, second = webhook_queries.deliveries(shop.owner, shop.merchant_id, endpoint_id=endpoint.id)
-    told = {"by": WORKER, "merchant_id": shop.merchant_id}
-    for delivery, outcome in ((second, "not_accepted"), (first, "delivered")):
-        webhooks.conclude(**told, delivery_id=delivery.id, answer=Answer(outcome, None, 1))
+    no = webhooks.Ended(shop.merchant_id, second.id, Answer("not_accepted", 500, 1))
+    webhooks.conclude(by=WORKER, ended=[no, webhooks.Ended(shop.merchant_id, first.id, Answer("delivered", 204, 1))])
     clock._clock.set(clock.now() + timedelta(days=3))
-    webhooks.conclude(**told, delivery_id=first.id, answer=Answer("delivered", 204, 1))
-    webhooks.conclude(**told, delivery_id=second.id, answer=Answer("not_accepted", 500, 1))
+    webhooks.conclude(by=WORKER, ended=[no])
     webhooks.follow()
 
 

@@ -13,4 +13,5 @@ class Migration(migrations.Migration):
         "webhooks_follow_v1.sql",
         "webhooks_replay_v1.sql",
         "webhooks_due_v1.sql",
+        "webhooks_conclude_v1.sql",
     )
