@@ -12,7 +12,7 @@ MERCHANT = "merchant_id name uscc uscc_verified_at"
 STORE = "id code name channel_account_id group_id state frozen_for"
 GROUP = "id name channel_account_id size"
 CHANNEL_ACCOUNT = "id channel principal maturity_days"
-KEY = "id name person scopes expires_at revoked_at"
+KEY = "id name person scopes expires_at revoked_at networks"
 
 
 @click.group()
@@ -187,10 +187,18 @@ def key() -> None:
 @click.option("--person", required=True, help="The natural person who answers for it.")
 @click.option("--scope", "scopes", type=click.Choice(KEY_SCOPES), multiple=True, help="All that fit, unless given.")
 @click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True)
+@click.option("--network", "networks", multiple=True, help="From where alone it opens anything, as 203.0.113.0/24.")
 @operator_option
 @json_option
 def create(
-    merchant_id: int, name: str, person: str, scopes: tuple[str, ...], days: int, operator_: str, as_json: bool
+    merchant_id: int,
+    name: str,
+    person: str,
+    scopes: tuple[str, ...],
+    days: int,
+    networks: tuple[str, ...],
+    operator_: str,
+    as_json: bool,
 ) -> None:
     """Make a key and print its token, this once. Example: houfu key create 1 --name erp --person 王芳"""
     by = operator(operator_)
@@ -198,7 +206,13 @@ def create(
         queries.access_merchant(by, "merchants:write", merchant_id)
     fitting = [scope for scope in KEY_SCOPES if merchant_id == 0 or scope != "platform:write"]
     made, token = people.create_key(
-        by=by, merchant_id=merchant_id, name=name, person=person, scopes=scopes or fitting, days=days
+        by=by,
+        merchant_id=merchant_id,
+        name=name,
+        person=person,
+        scopes=scopes or fitting,
+        days=days,
+        networks=networks or None,
     )
     emit({**fields(made, KEY), "token": token}, as_json)
 

@@ -134,6 +134,19 @@ def enable(merchant_id: int, staff_id: int, operator_: str) -> None:
     actions.enable(by=operator(operator_), merchant_id=merchant_id, id=staff_id)
 
 
+@people.command()
+@click.argument("merchant_id", type=int)
+@click.argument("staff_id", type=int)
+@operator_option
+@json_option
+def recover(merchant_id: int, staff_id: int, operator_: str, as_json: bool) -> None:
+    """Let somebody who lost their factors begin anew. Example: houfu people recover 1 3 --as li
+
+    A second person must ask for the same within 72 hours, and then gets the invitation.
+    """
+    _invited(actions.recover(by=operator(operator_), merchant_id=merchant_id, id=staff_id), as_json)
+
+
 def _invited(made: tuple[Staff, str], as_json: bool) -> None:
     member, invitation = made
     emit({**_fields(member), "invitation": invitation}, as_json)

@@ -48,6 +48,8 @@ class Passkey(models.Model):
     staff_id = models.BigIntegerField()
     credential_id = models.BinaryField()
     public_key = models.BinaryField()
+    rp_id = models.TextField()
+    sign_count = models.BigIntegerField()
     added_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True)
 
@@ -69,6 +71,7 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    networks = ArrayField(models.TextField(), null=True)
 
     class Meta:
         managed = False

@@ -1,7 +1,8 @@
 """Rules of people: what a role may do, and what a member of the staff may be set to. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from houfu.kernel.errors import Reason
 from houfu.kernel.money import yuan
@@ -27,7 +28,8 @@ ROLES: dict[str, frozenset[str]] = {
     # Whoever runs the platform approves nothing and pays nobody: that is the merchants' own (4.6).
     "operator": frozenset(_READ | {"limits:write", "merchants:write", "platform:write", "risk:write"}),
 }
-STORE_ROLES = frozenset({"clerk", "store_manager", "regional_manager"})  # those who may be bound to stores
+RECOVERY_HOLD = timedelta(hours=72)  # after a recovery nothing that the recovered person approves counts (4.4)
+_MONEY = frozenset({"approvals:write", "beneficiaries:write", "payouts:write", "platform:write"})
 PASSKEY_ROLES = frozenset(
     {"operator", "risk_officer"} | {role for role, scopes in ROLES.items() if "approvals:write" in scopes}
 )
@@ -49,6 +51,18 @@ class Settings:
     daily_count: int | None = None
     per_payout_fen: int | None = None
     monthly_fen: int | None = None
+
+
+def idle(role: str) -> timedelta:
+    """Return how long somebody may be away before they are signed out (4.5)."""
+    return timedelta(minutes=15 if ROLES[role] & _MONEY else 30)
+
+
+def proven(role: str, factors: Collection[str]) -> bool:
+    """Say whether what was used to sign in is enough for a role: a passkey for those who decide about money (4.4)."""
+    return bool({"webauthn"} & set(factors)) or (
+        role not in PASSKEY_ROLES and bool({"totp", "recovery_codes"} & set(factors))
+    )
 
 
 def tier(role: str, policy: StaffPolicy) -> Tier | None:

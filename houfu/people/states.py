@@ -7,6 +7,7 @@ from houfu.kernel import states
 STAFF = states.table(
     accept=("invited", "active"),
     disable=("invited active", "disabled"),
+    recover=("active", "invited"),
     enable=("disabled", "active"),
 )
 move_staff = partial(states.apply, STAFF)

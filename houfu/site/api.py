@@ -1,4 +1,4 @@
-"""The HTTP API: rooms' routers under /v1, authentication by API key, refusals as problem details."""
+"""The HTTP API: rooms' routers under /v1, keys and sessions, refusals as problem details."""
 
 import logging
 from typing import Any
@@ -7,7 +7,6 @@ from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
-from ninja.security import HttpBearer
 
 from houfu import __version__
 from houfu.calendars.api import router as calendars
@@ -21,20 +20,13 @@ from houfu.limits.api import router as limits
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
-from houfu.people import queries as people
-from houfu.people.actor import Actor
+from houfu.people.api import router as people
+from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.webhooks.api import router as webhooks
 
 log = logging.getLogger("houfu.api")
-
-
-class ApiKey(HttpBearer):
-    """`Authorization: Bearer hf_…`."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        return people.actor_of(token)
 
 
 class Unexpected(Refused):
@@ -49,14 +41,15 @@ api = NinjaAPI(
     version=__version__,
     description="Pay-later limits, books and payouts. Amounts are integer fen. Refusals are problem details (RFC 9457)"
     " whose `code` is stable; requests that write may carry an `Idempotency-Key`.",
-    auth=ApiKey(),
+    auth=AUTH,
     docs_url=None,
     urls_namespace="houfu",
     parser=StrictParser(),
 )
 api.add_decorator(strict_query)
 for router in (
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation, webhooks,
+    calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies, reconciliation,
+    webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from houfu.kernel import clock, db, vault
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
-from houfu.people import queries as people
 from houfu.people.actor import Actor
+from houfu.people.sign_in.auth import identify
 
 HEADER = "Idempotency-Key"
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -52,8 +52,7 @@ class IdempotencyMiddleware:
         if key is None or request.method not in WRITES:
             return self.get_response(request)
         try:
-            by = people.actor_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
-            return self._once(request, by, key)
+            return self._once(request, identify(request), key)
         except _NotKept as refused:
             return refused.response
         except Refused as refusal:

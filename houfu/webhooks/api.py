@@ -8,6 +8,7 @@ from ninja import Router, Status
 from pydantic import Field
 
 from houfu.kernel.http import PROBLEMS, In, Instant, Limit, Out, Page, actor, after, mine, page
+from houfu.people.sign_in.auth import require_recent
 from houfu.webhooks import actions, queries
 from houfu.webhooks.models import Endpoint
 
@@ -101,6 +102,7 @@ def _out(endpoint: Endpoint) -> EndpointOut:
 @router.post("/webhooks", response={201: NewEndpointOut, **PROBLEMS})
 def add(request: HttpRequest, body: NewEndpoint) -> Any:
     """Tell an endpoint what happens from now on; its secret is in this answer and nowhere else."""
+    require_recent(request)
     endpoint, signer = actions.add(by=actor(request), merchant_id=mine(request), url=body.url, verbs=body.verbs)
     return Status(201, {"endpoint": _out(endpoint), "secret": signer.secret_text, "public_key": signer.public_text})
 
@@ -120,6 +122,7 @@ def endpoint(request: HttpRequest, endpoint_id: int) -> Any:
 @router.patch("/webhooks/{int:endpoint_id}", response={200: EndpointOut, **PROBLEMS})
 def change(request: HttpRequest, endpoint_id: int, body: Change) -> Any:
     """Give an endpoint another URL or other verbs."""
+    require_recent(request)
     changed = actions.change(
         by=actor(request), merchant_id=mine(request), id=endpoint_id, url=body.url or "", verbs=body.verbs or ()
     )
@@ -129,6 +132,7 @@ def change(request: HttpRequest, endpoint_id: int, body: Change) -> Any:
 @router.delete("/webhooks/{int:endpoint_id}", response={204: None, **PROBLEMS})
 def remove(request: HttpRequest, endpoint_id: int) -> Any:
     """Take an endpoint away for good; its log stays."""
+    require_recent(request)
     actions.remove(by=actor(request), merchant_id=mine(request), id=endpoint_id)
     return Status(204, None)
 
@@ -136,6 +140,7 @@ def remove(request: HttpRequest, endpoint_id: int) -> Any:
 @router.post("/webhooks/{int:endpoint_id}:rotate", response={200: KeysOut, **PROBLEMS})
 def rotate(request: HttpRequest, endpoint_id: int, body: Rotation) -> Any:
     """Make new keys; the ones before sign too until the overlap is over."""
+    require_recent(request)
     signer = actions.rotate(
         by=actor(request), merchant_id=mine(request), id=endpoint_id, overlap_hours=body.overlap_hours
     )

@@ -42,7 +42,7 @@ async def serve(live: Live, keys: Keys, threads: Threads, scope: Scope, receive:
 
 
 async def _allowed(keys: Keys, scope: Scope) -> Actor:
-    by = await keys.actor(scope["headers"])
+    by = await keys.actor(scope)
     by.require("limits:read")
     if by.merchant_id is None:
         raise MerchantKeyNeeded()

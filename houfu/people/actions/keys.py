@@ -1,13 +1,14 @@
 """People: API keys, made and revoked."""
 
 import hashlib
+import ipaddress
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
-from houfu.kernel.errors import Forbidden, Invalid, NotFound
+from houfu.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from houfu.people.actor import PERSONAL, SCOPES, Actor
 from houfu.people.models import ApiKey
 
@@ -46,9 +47,23 @@ class PersonalScope(Invalid):
     code = "people_key_person_scope"
 
 
+@db.refuse_on("people_key_networks")
+class NetworkUnreadable(Invalid):
+    """A key is bound to 1 to 100 networks, written as 203.0.113.0/24, or to none."""
+
+    code = "people_key_networks"
+
+
 @db.action
 def create_key(
-    *, by: Actor, merchant_id: int, name: str, person: str = "", scopes: Sequence[str], days: int = 365
+    *,
+    by: Actor,
+    merchant_id: int,
+    name: str,
+    person: str = "",
+    scopes: Sequence[str],
+    days: int = 365,
+    networks: Sequence[str] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make an API key and return it with its token, which is shown this once and never stored.
 
@@ -57,12 +72,14 @@ def create_key(
         person: the natural person who answers for what the key does, as the platform says; whoever makes a key for
             their own merchant answers for it themselves.
         days: how long it lives, 366 at most.
+        networks: the addresses from which it opens anything, such as "203.0.113.0/24"; None for all.
 
     Raises:
         UnknownScope: for a scope that does not exist.
         Forbidden: for a scope that the maker does not have.
         PlatformScope: a merchant's key cannot carry the platform's scope.
         PersonalScope: no key can carry what people alone may do.
+        NetworkUnreadable: for an address that is none.
     """
     _require(by, merchant_id)
     if unknown := sorted(set(scopes) - set(SCOPES)):
@@ -71,10 +88,14 @@ def create_key(
         raise PersonalScope(scopes=personal)
     if beyond := sorted(set(scopes) - by.scopes):
         raise Forbidden(scopes=beyond)
+    try:
+        read = None if networks is None else [str(ipaddress.ip_network(said)) for said in networks]
+    except ValueError as error:
+        raise NetworkUnreadable(said=str(error)) from error
     secret, now = secrets.token_urlsafe(32), clock.now()
     key_id = db.rows(
-        "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
+        " networks) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[]) RETURNING id",
         [
             merchant_id,
             name,
@@ -83,6 +104,7 @@ def create_key(
             sorted(set(scopes)),
             now,
             now + timedelta(days=days),
+            read,
         ],
     )[0].id
     history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))
@@ -111,3 +133,15 @@ def _require(by: Actor, merchant_id: int) -> None:
 def digest(secret: str) -> bytes:
     """Return what is stored of a secret."""
     return hashlib.sha256(secret.encode()).digest()
+
+
+def parts(token: str, kind: str) -> tuple[int, int, str]:
+    """Return merchant, number and secret of a token of ours.
+
+    Raises:
+        Unauthenticated: it is none.
+    """
+    said = token.split("_", 3)
+    if len(said) != 4 or said[0] != kind or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in said[1:3]):
+        raise Unauthenticated()
+    return int(said[1]), int(said[2]), said[3]

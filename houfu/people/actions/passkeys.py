@@ -15,11 +15,22 @@ class PasskeyTaken(Refused):
 
 
 @db.action
-def add_passkey(*, by: Actor, merchant_id: int, staff_id: int, credential_id: bytes, public_key: bytes) -> None:
+def add_passkey(
+    *,
+    by: Actor,
+    merchant_id: int,
+    staff_id: int,
+    credential_id: bytes,
+    public_key: bytes,
+    rp_id: str = "",
+    sign_count: int = 0,
+) -> None:
     """Keep a passkey that its holder has just proven to have.
 
     Args:
         public_key: the COSE key, as CBOR.
+        rp_id: the name of this instance for which it was made, where that is known.
+        sign_count: how often it says that it has signed.
 
     Raises:
         PasskeyTaken: it is somebody's already.
@@ -27,9 +38,9 @@ def add_passkey(*, by: Actor, merchant_id: int, staff_id: int, credential_id: by
     if not Staff.objects.filter(merchant_id=merchant_id, id=staff_id).exists():
         raise NotFound()
     db.rows(
-        "INSERT INTO people_passkey (merchant_id, staff_id, credential_id, public_key, added_at)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        [merchant_id, staff_id, credential_id, public_key, clock.now()],
+        "INSERT INTO people_passkey (merchant_id, staff_id, credential_id, public_key, rp_id, sign_count, added_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        [merchant_id, staff_id, credential_id, public_key, rp_id, sign_count, clock.now()],
     )
     history.record("passkey.added", by=by, merchant_id=merchant_id, subject=f"staff/{staff_id}")
 

@@ -9,6 +9,7 @@ from houfu.kernel import clock, db, vault
 from houfu.kernel.errors import Forbidden, Invalid, NotFound, Refused
 from houfu.people import rules
 from houfu.people.actions.keys import digest
+from houfu.people.actions.sessions import end_sessions
 from houfu.people.actor import Actor
 from houfu.people.models import Staff
 from houfu.people.rules import Settings
@@ -97,7 +98,7 @@ def change(*, by: Actor, merchant_id: int, id: int, settings: Settings) -> Staff
         StaffInvalid, OwnTier, LastOwner: they are as they were.
     """
     _require(by, merchant_id)
-    found = _held(merchant_id, id)
+    found = held(merchant_id, id)
     if found.person == by.person:
         raise OwnTier()
     columns = _columns(merchant_id, settings)
@@ -106,6 +107,8 @@ def change(*, by: Actor, merchant_id: int, id: int, settings: Settings) -> Staff
         _keep_one_owner(found)
     Staff.objects.filter(merchant_id=merchant_id, id=id).update(**columns)
     changed = {name: [before[name], value] for name, value in columns.items() if before[name] != value}
+    if changed.keys() & {"role", "store_ids"}:
+        end_sessions(merchant_id, id)
     if changed:
         history.record("staff.changed", by=by, merchant_id=merchant_id, subject=f"staff/{id}", changed=changed)
     return Staff.objects.get(merchant_id=merchant_id, id=id)
@@ -121,10 +124,11 @@ def disable(*, by: Actor, merchant_id: int, id: int, reason: str) -> None:
     if "platform:write" not in by.scopes:
         _require(by, merchant_id)
     by.require_person()
-    found = _held(merchant_id, id)
+    found = held(merchant_id, id)
     if "platform:write" not in by.scopes:  # the platform can stop anybody, and then invite another owner
         _keep_one_owner(found)
     move_staff("disable", Staff, {"merchant_id": merchant_id, "id": id}, invitation_digest=None)
+    end_sessions(merchant_id, id)
     history.record("staff.disabled", by=by, merchant_id=merchant_id, subject=f"staff/{id}", reason=reason)
 
 
@@ -136,7 +140,7 @@ def enable(*, by: Actor, merchant_id: int, id: int) -> None:
         OwnTier: nobody enables themselves, by another account of theirs.
     """
     _require(by, merchant_id)
-    if _held(merchant_id, id).person == by.person:
+    if held(merchant_id, id).person == by.person:
         raise OwnTier()
     move_staff("enable", Staff, {"merchant_id": merchant_id, "id": id})
     history.record("staff.enabled", by=by, merchant_id=merchant_id, subject=f"staff/{id}")
@@ -202,11 +206,11 @@ def _require(by: Actor, merchant_id: int) -> None:
     by.require_person()
 
 
-def _held(merchant_id: int, id: int) -> Staff:
+def held(merchant_id: int, id: int) -> Staff:
     """Return a member of the staff, held with those who decide on the staff until the action ends."""
     roles = ("owner", "operator")
-    held = Staff.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id)
-    rows = {row.id: row for row in (held.filter(role__in=roles) | held.filter(id=id)).order_by("id")}
+    all_held = Staff.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id)
+    rows = {row.id: row for row in (all_held.filter(role__in=roles) | all_held.filter(id=id)).order_by("id")}
     if id not in rows:
         raise NotFound()
     return rows[id]

@@ -48,13 +48,16 @@ CREATE TRIGGER people_staff_stays BEFORE DELETE OR TRUNCATE ON people_staff
 GRANT INSERT, UPDATE (role, state, store_ids, daily_count, per_payout_fen, monthly_fen, invitation_digest,
                       invitation_expires_at, approvals_blocked_until) ON people_staff TO houfu_app;
 
--- A passkey of a staff member. One that was removed stays: what it signed while it was valid must verify later.
+-- A passkey of a staff member, made for one name of this instance (`rp_id`). One that was removed stays: what it signed
+-- while it was valid must verify later. `sign_count` is the highest that it has said.
 CREATE TABLE people_passkey (
     merchant_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
     staff_id bigint NOT NULL,
     credential_id bytea NOT NULL CONSTRAINT people_passkey_taken UNIQUE,
     public_key bytea NOT NULL,
+    rp_id text NOT NULL,
+    sign_count bigint NOT NULL DEFAULT 0,
     added_at timestamptz NOT NULL,
     removed_at timestamptz CONSTRAINT people_passkey_removed_later CHECK (removed_at >= added_at),
     PRIMARY KEY (merchant_id, id),
@@ -63,9 +66,10 @@ CREATE TABLE people_passkey (
 CREATE INDEX people_passkey_of_staff ON people_passkey (merchant_id, staff_id);
 CREATE TRIGGER people_passkey_stays BEFORE DELETE OR TRUNCATE ON people_passkey
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
-GRANT INSERT, UPDATE (removed_at) ON people_passkey TO houfu_app;
+GRANT INSERT, UPDATE (removed_at, sign_count) ON people_passkey TO houfu_app;
 
 -- API keys. The secret is 256 bits and kept as its SHA-256 alone. What people alone may do, no key may carry.
+-- A key with `networks` opens something from these addresses alone.
 CREATE TABLE people_api_key (
     merchant_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -77,6 +81,7 @@ CREATE TABLE people_api_key (
     expires_at timestamptz NOT NULL
         CONSTRAINT people_key_one_year CHECK (expires_at > created_at AND expires_at <= created_at + interval '366 days'),
     revoked_at timestamptz,
+    networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes)),
     CONSTRAINT people_key_person_scope CHECK (

@@ -329,7 +329,7 @@ def test_a_passkey_that_was_removed_is_still_known_with_its_days(shop, clock):
         "UPDATE people_staff SET store_ids = NULL, role = 'clerk' WHERE merchant_id = %s",
         "UPDATE people_staff SET person_id = 1 WHERE merchant_id = %s",
         "UPDATE people_staff SET merchant_id = 0 WHERE merchant_id = %s",
-        "UPDATE people_staff SET state = 'invited' WHERE merchant_id = %s",
+        "UPDATE people_staff SET role = 'operator' WHERE merchant_id = %s",
         "DELETE FROM people_staff WHERE merchant_id = %s",
         "DELETE FROM people_passkey WHERE merchant_id = %s",
         "UPDATE people_passkey SET public_key = '' WHERE merchant_id = %s",

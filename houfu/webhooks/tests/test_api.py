@@ -1,6 +1,7 @@
 """Webhooks over HTTP and at the command line."""
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from houfu.kernel.errors import Refused
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
 from houfu.testing.world import MERCHANT_SCOPES, OPERATOR
-from houfu.webhooks import actions
+from houfu.webhooks import actions, queries
 from houfu.webhooks.tests.ground import URL, Told, happen, hush, listen, sender, shop
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -27,7 +28,8 @@ def ours():
 @pytest.fixture
 def http(ours, monkeypatch):
     """The API, called by the owner in person."""
-    monkeypatch.setattr(people_queries, "actor_of", lambda token: ours.owner)
+    monkeypatch.setattr(people_queries, "actor_of", lambda token, ip="": ours.owner)
+    monkeypatch.setattr(people_queries, "proofs", lambda session: [{"method": "mfa", "at": time.time()}])
     return Caller("owner")
 
 
@@ -98,6 +100,18 @@ def test_what_cannot_be_added_is_refused_and_says_why(ours, http, body, code):
     status, problem = http("POST", "/webhooks", body)
     assert (status, problem["code"]) == (422, code)
     assert http("GET", "/webhooks") == (200, [])
+
+
+def test_where_messages_go_is_decided_by_who_has_just_proven_who_they_are(ours, http, monkeypatch):
+    ear = listen(ours)
+    monkeypatch.setattr(people_queries, "proofs", lambda session: [{"method": "mfa", "at": time.time() - 301}])
+    for method, path, body in (
+        ("POST", "/webhooks", {"url": URL, "verbs": ["*"]}), ("PATCH", f"/webhooks/{ear.id}", {"verbs": ["*"]}),
+        ("POST", f"/webhooks/{ear.id}:rotate", {}), ("DELETE", f"/webhooks/{ear.id}", None),
+    ):  # fmt: skip
+        assert http(method, path, body)[1]["code"] == "step_up_needed"
+    assert [row["id"] for row in http("GET", "/webhooks")[1]] == [ear.id]
+    assert len(queries.public_keys(ours.merchant_id, ear.id)) == 1
 
 
 def test_a_key_reads_the_log_and_changes_nothing(ours):
