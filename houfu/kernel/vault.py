@@ -26,20 +26,24 @@ class VaultClosed(Refused):
     status = 503
 
 
-def seal(text: str, place: str) -> bytes:
-    """Encrypt text for a place, such as "payouts_beneficiary/7/account/3"."""
+def seal(text: str, place: str, *, ring: str = "vault") -> bytes:
+    """Encrypt text for a place, such as "payouts_beneficiary/7/account/3".
+
+    Args:
+        ring: which key of the data folder does it; a process that is given one ring's key opens nothing else.
+    """
     nonce = os.urandom(12)
-    return nonce + AESGCM(_key("seal")).encrypt(nonce, text.encode(), place.encode())
+    return nonce + AESGCM(_key("seal", ring)).encrypt(nonce, text.encode(), place.encode())
 
 
-def unseal(sealed: bytes, place: str) -> str:
+def unseal(sealed: bytes, place: str, *, ring: str = "vault") -> str:
     """Decrypt what was sealed for this place.
 
     Raises:
         VaultClosed: another key, another place, or altered bytes.
     """
     try:
-        return AESGCM(_key("seal")).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
+        return AESGCM(_key("seal", ring)).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
     except (InvalidTag, ValueError) as error:  # the latter for what is too short to have a tag
         raise VaultClosed(place=place) from error
 
@@ -54,8 +58,8 @@ def web_secret() -> str:
     return _key("web").hex()
 
 
-def _key(use: str) -> bytes:
-    return hashlib.sha256(_master(settings.HOME / "keys" / "vault.key") + use.encode()).digest()
+def _key(use: str, ring: str = "vault") -> bytes:
+    return hashlib.sha256(_master(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
 
 
 @lru_cache(maxsize=8)
@@ -63,7 +67,7 @@ def _master(path: Path) -> bytes:
     """Read the key, making it at the first use; whoever comes second reads what the first has written."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"vault.{secrets.token_hex(8)}")
+        draft = path.with_name(f"{path.stem}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
             file.write(secrets.token_bytes(32))
         with suppress(FileExistsError):

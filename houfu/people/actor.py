@@ -28,7 +28,9 @@ SCOPES = (
     "webhooks:read",
     "webhooks:write",
 )
-PERSONAL = frozenset({"approvals:write", "beneficiaries:write", "people:write"})  # what no key may carry
+PERSONAL = frozenset(
+    {"approvals:write", "beneficiaries:write", "people:write", "webhooks:write"}
+)  # what no key may carry
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
 
 

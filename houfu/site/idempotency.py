@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, vault
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
 from houfu.people.actor import Actor
@@ -68,15 +68,17 @@ class IdempotencyMiddleware:
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
             row = [by.merchant_id or 0, by.label, operation, key]
+            place = "kernel_answer/" + "\n".join(map(str, row))
             there = db.rows(
-                "SELECT request_digest, status, body FROM kernel_answer"
+                "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
                 row,
             )
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                return HttpResponse(there[0].body, status=there[0].status, content_type="application/json")
+                body = vault.unseal(there[0].body_sealed, place)
+                return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
                 raise StillRunning()
@@ -85,7 +87,7 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, response.content.decode(), clock.now()],
+                [*row, digest, response.status_code, vault.seal(response.content.decode(), place), clock.now()],
             )
             return response
 

@@ -79,6 +79,7 @@ ROOM_APPS = [
         "calendars",
         "people",
         "merchants",
+        "webhooks",
         "ledger",
         "limits",
         "approvals",
@@ -103,6 +104,7 @@ MIDDLEWARE = [
     "houfu.site.idempotency.IdempotencyMiddleware",
 ]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
+WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)
 SECRET_KEY = lazystr(vault.web_secret)  # not read, and its file not made, before something is signed
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"

@@ -24,6 +24,7 @@ from houfu.people.states import STAFF
 from houfu.policies import actions as policies
 from houfu.risk import actions as risk
 from houfu.risk.states import MACHINES as RISK
+from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
     "staff": states.pairs(STAFF),
@@ -35,6 +36,8 @@ MACHINES = {
     "beneficiary": states.pairs(BENEFICIARY),
     "approval": states.pairs(APPROVAL),
     **{machine: states.pairs(moves) for machine, moves in RISK.items()},
+    "endpoint": states.pairs(ENDPOINT),
+    "delivery": states.pairs(DELIVERY),
 }
 
 

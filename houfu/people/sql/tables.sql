@@ -87,6 +87,7 @@ CREATE TABLE people_api_key (
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
     CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes)),
-    CONSTRAINT people_key_person_scope CHECK (NOT scopes && '{approvals:write,beneficiaries:write,people:write}')
+    CONSTRAINT people_key_person_scope CHECK (
+        NOT scopes && '{approvals:write,beneficiaries:write,people:write,webhooks:write}')
 );
 GRANT INSERT, UPDATE (revoked_at) ON people_api_key TO houfu_app;

@@ -25,6 +25,9 @@ from houfu.testing.company import open_company
 from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import WORKER, open_shop, pool
 from houfu.verify import queries
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks import queries as webhook_queries
+from houfu.webhooks.wire import Answer
 
 BANK = "INSERT INTO ledger_account (merchant_id, kind, owner, unit, grows_by, below_zero, balance_fen) VALUES "
 
@@ -212,6 +215,33 @@ CASES = [
     ("i21_scarce_counts", (), "UPDATE risk_appeal SET no = no + 1"),
     ("i21_scarce_counts", (), "UPDATE merchants_group SET size = size - 1"),
     (
+        "i23_endpoints_are_told", (),
+        "UPDATE webhooks_endpoint SET cursor = cursor + 1000000",
+    ),
+    (
+        "i23_endpoints_are_told", (),
+        "DELETE FROM webhooks_delivery d USING history_link l WHERE (l.merchant_id, l.seq) = (d.merchant_id, d.seq)"
+        " AND l.verb = 'endpoint.tested'; DELETE FROM webhooks_attempt a WHERE NOT EXISTS (SELECT"
+        " FROM webhooks_delivery d WHERE (d.merchant_id, d.id) = (a.merchant_id, a.delivery_id))",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', next_at = '2025-10-01', ended_at = NULL"
+        " WHERE state = 'given_up'; UPDATE webhooks_endpoint SET tried_at = '2025-10-01'",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_endpoint SET told_from = 0, cursor = 0; DELETE FROM webhooks_attempt;"
+        " DELETE FROM webhooks_delivery; UPDATE history_head SET seq = seq",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', since = '2025-11-01', next_at = '2025-12-01', ended_at = NULL"
+        " WHERE state = 'given_up'",
+    ),
+    ("i23_no_delivery_is_stuck", (), "DELETE FROM webhooks_attempt WHERE outcome = 'not_accepted'"),
+    ("i23_no_delivery_is_stuck", (), "UPDATE webhooks_delivery SET state = 'delivered' WHERE state = 'given_up'"),
+    (
         "i27_balances_follow_entries", (),
         "UPDATE ledger_account SET balance_fen = balance_fen + CASE kind WHEN 'q:own:free' THEN 5 ELSE -5 END"
         " WHERE merchant_id = 1 AND kind IN ('q:own:free', 'q:grant:operator')",
@@ -275,6 +305,8 @@ def _signatures_of_every_kind():
     company.change("zhao", "auditor")
     with standing_at(SteppedClock(clock.now() + timedelta(minutes=5))):
         assert approvals.lapse(by=WORKER)
+
+
 def _risk_of_every_kind(hands):
     """A merchant with payouts held and let go, a frozen store, lost points and an appeal that gave them back."""
     shop = open_shop(stores=2, own_limit_fen=1_000)
@@ -297,6 +329,22 @@ def _risk_of_every_kind(hands):
     risk.overturn(**where, id=appeal.id, note="one season indeed")
 
 
+def _told_of_every_end():
+    """A merchant with an endpoint that takes one thing and never another."""
+    shop = open_shop(own_limit_fen=0)
+    who = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    endpoint, _ = webhooks.add(**who, url="https://hooks.example.com/", verbs=["endpoint.changed"])
+    webhooks.change(**who, id=endpoint.id, url="https://other.example.com/")
+    webhooks.test(**who, id=endpoint.id)
+    webhooks.follow()
+    first, second = webhook_queries.deliveries(shop.owner, shop.merchant_id, endpoint_id=endpoint.id)
+    no = webhooks.Ended(shop.merchant_id, second.id, Answer("not_accepted", 500, 1))
+    webhooks.conclude(by=WORKER, ended=[no, webhooks.Ended(shop.merchant_id, first.id, Answer("delivered", 204, 1))])
+    clock._clock.set(clock.now() + timedelta(days=3))
+    webhooks.conclude(by=WORKER, ended=[no])
+    webhooks.follow()
+
+
 @pytest.fixture(scope="module")
 def whole(simulator):
     """The name of a database in which everything that can be checked has happened, and all of it holds."""
@@ -307,6 +355,7 @@ def whole(simulator):
         _limits_of_every_kind()
         _signatures_of_every_kind()
         _risk_of_every_kind(simulator.hands)
+        _told_of_every_end()
         yield connection.settings_dict["NAME"]
 
 
