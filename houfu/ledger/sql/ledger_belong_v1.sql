@@ -2,7 +2,7 @@
 -- keys would say, by the same names, asked once for all entries of a statement instead of three times for each. Neither
 -- transfers nor accounts can go or change their unit (see tables.sql), so that nothing needs to be locked for it.
 CREATE FUNCTION ledger_belong_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-    SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     law text;
 BEGIN
