@@ -19,7 +19,7 @@ REMEMBERED = 10_000
 
 
 class Keys:
-    """What keys open, remembered for a moment; callers who come with one key meanwhile share one look.
+    """What keys open, remembered for a moment by the header that carries them; callers with one key share one look.
 
     Args:
         threads: where the looks are taken.
@@ -36,31 +36,35 @@ class Keys:
             Unauthenticated: it carries none that opens anything.
             OutcomeUnknown: the database does not answer now.
         """
-        token = _token(headers)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        look, until = self._known.get(token, (None, 0.0))
-        if look is None or until <= now:
+        said = [value for name, value in headers if name == b"authorization"]
+        if len(said) != 1:
+            raise Unauthenticated()
+        look = self._look(said[0])
+        if look is None:
+            scheme, _, token = said[0].partition(b" ")
+            if scheme.lower() != b"bearer" or not token:
+                raise Unauthenticated()
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
+            loop = asyncio.get_running_loop()
             look = loop.run_in_executor(self._threads, fresh, people.actor_of, token.decode("latin-1"))
-            self._known[token] = look, now + TRUST
+            self._known[said[0]] = look, loop.time() + TRUST
         if look.done():
             return look.result()
         try:
             return await asyncio.shield(look)
         except db.OutcomeUnknown:
-            self._known.pop(token, None)
+            self._known.pop(said[0], None)
             raise
 
+    def known(self, authorization: bytes) -> Actor | None:
+        """Return whose key this header carries, where that was found a moment ago; None says nothing."""
+        look = self._look(authorization)
+        return look.result() if look is not None and look.done() and look.exception() is None else None
 
-def _token(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the token of a request that carries exactly one."""
-    said = [value for name, value in headers if name == b"authorization"]
-    scheme, _, token = (said[0] if len(said) == 1 else b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise Unauthenticated()
-    return token
+    def _look(self, authorization: bytes) -> "asyncio.Future[Actor] | None":
+        look, until = self._known.get(authorization, (None, 0.0))
+        return look if until > asyncio.get_running_loop().time() else None
 
 
 def fresh(look: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
