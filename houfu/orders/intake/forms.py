@@ -90,8 +90,10 @@ def _read_plain(body: bytes, by: Actor) -> Asked | None:
         return None
     try:
         said = _plain.decode(body)
-        at = _instant(said.at) if said.at else clock.now()
-        refuse_future(at)
+        at = clock.now()
+        if said.at:
+            at = _instant(said.at)
+            refuse_future(at)
     except (ValueError, Refused):
         return None
     names = 3 + (said.buyer is not msgspec.UNSET) + (said.at is not msgspec.UNSET)
