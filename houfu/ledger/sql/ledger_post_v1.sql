@@ -16,7 +16,7 @@ DECLARE
     debits bigint[]; credits bigint[]; units text[];  -- of each line: its accounts, and the unit of its transfer
     fresh ledger_transfer[]; known ledger_transfer[];
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
-    notices bigint;
+    told bigint;
 BEGIN
     FOR attempt IN 1 .. 2 LOOP
         SELECT array_agg(d.id ORDER BY l.no), array_agg(c.id ORDER BY l.no), array_agg(d.unit ORDER BY l.no)
@@ -77,7 +77,7 @@ BEGIN
         WHERE a.merchant_id = m.merchant_id AND a.id = m.account_id AND m.debit_fen <> 0
         RETURNING a.merchant_id, a.kind, a.owner, a.balance_fen, a.unit
     )
-    SELECT count(pg_notify('houfu_limits', said)) INTO notices FROM (
+    SELECT count(pg_notify('houfu_limits', said)) INTO told FROM (
         -- 85 of at most 87 bytes each stay below what a notice may carry, 7,999.
         SELECT '[' || string_agg(format('[%s,"%s",%s,%s]', s.merchant_id, s.kind, s.owner, s.balance_fen), ',') || ']'
         FROM (SELECT *, row_number() OVER () AS no FROM stands WHERE unit = 'CNY.Q') s GROUP BY s.no / 85
