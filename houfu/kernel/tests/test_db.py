@@ -5,7 +5,7 @@ import threading
 
 import psycopg
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connections, transaction
 
 from houfu.history import actions as history
 from houfu.history import queries as histories
@@ -201,6 +201,82 @@ def test_nothing_is_gathered_or_called_outside_an_action(first):
         db.call("history_append_v1")
     with transaction.atomic(), pytest.raises(RuntimeError):  # a transaction alone would forget to write it
         note(first)
+    assert verbs(first) == ["merchant.registered"]
+
+
+def lengthened(merchant_id, letter):
+    return db.call("kernel_test_lengthen", merchant_id, letter)
+
+
+@pytest.fixture
+def lengthen(db):
+    """An SQL function that lengthens a merchant's name by a letter, and refuses beyond three."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION kernel_test_lengthen(_id bigint, _letter text) RETURNS void LANGUAGE plpgsql"
+            " AS $$ BEGIN UPDATE merchants_merchant SET name = name || _letter WHERE merchant_id = _id;"
+            " IF (SELECT length(name) > 3 FROM merchants_merchant WHERE merchant_id = _id) THEN"
+            " RAISE 'again' USING ERRCODE = '40001'; END IF; END $$;"
+            " GRANT EXECUTE ON FUNCTION kernel_test_lengthen TO houfu_app"
+        )
+    yield
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("DROP FUNCTION kernel_test_lengthen")
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_is_done_with_that_call(first):
+    tries = []
+
+    @db.one_call
+    def lengthen(letter):
+        tries.append(letter)
+        return lengthened(first, letter)
+
+    lengthen("a")
+    assert name_of(first) == "-a"
+    lengthen("b")
+    with pytest.raises(Busy):
+        lengthen("c")
+    assert tries == ["a", "b", *"ccccc"]
+    assert name_of(first) == "-ab"
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_makes_no_second_call_and_gathers_nothing(first):
+    @db.one_call
+    def twice():
+        lengthened(first, "a")
+        lengthened(first, "b")
+
+    @db.one_call
+    def noting():
+        note(first)
+
+    for wrong in (twice, noting):
+        with pytest.raises(RuntimeError):
+            wrong()
+    with pytest.raises(RuntimeError):
+        lengthened(first, "c")
+    assert name_of(first) == "-a"
+    assert verbs(first) == ["merchant.registered"]
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_within_another_ends_with_it(first):
+    @db.one_call
+    def lengthen(letter):
+        return lengthened(first, letter)
+
+    @db.action
+    def both():
+        lengthen("a")
+        note(first)
+        raise Forbidden()
+
+    with pytest.raises(Forbidden):
+        both()
+    assert name_of(first) == "-"
     assert verbs(first) == ["merchant.registered"]
 
 

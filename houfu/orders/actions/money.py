@@ -49,7 +49,7 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
     lent_to = limit_queries.stores_with_loans(merchant_id)
     if lent_to:
         lent_to &= queries.stores_of(merchant_id, [step.order_id for step in steps])
-    days = [policy.orders.maturity_days for policy in policies.at_each(step.at for step in steps)]
+    days = [policy.orders.maturity_days for policy in policies.at_each([step.at for step in steps])]
     rest, credited = _settle_plain(work, steps, settled_by, lent_to, days)
     exactly = _settle_each(settled_by, dict(zip((step.at for step in steps), days, strict=True)))
     outcomes = advance_rest(work, steps, rest, exactly, lent_to=sorted(lent_to))

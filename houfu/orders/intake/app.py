@@ -19,6 +19,7 @@ log = logging.getLogger("houfu.intake")
 PIECES = 4  # of one stream that are on their way at once; each is what came in one piece, some 64 kB
 BREATH = 0.005  # seconds after which a stream that found the queue full tries again
 NDJSON = b"application/x-ndjson"
+PROBLEM = b"application/problem+json"
 
 
 class Door:
@@ -44,8 +45,7 @@ class Door:
         try:
             await self._serve(scope, receive, send)
         except Refused as refusal:
-            wait = [(b"retry-after", b"1")] if refusal.status in (429, 503) else []
-            await say(send, refusal.status, forms.problem(refusal), b"application/problem+json", *wait)
+            await say(send, refusal.status, forms.problem(refusal), PROBLEM, *wait(refusal))
 
     def refuse_more(self) -> None:
         """Begin to close: take no more orders, end the streams; what waits is decided."""
@@ -180,6 +180,11 @@ def _has(headers: list[tuple[bytes, bytes]], wanted: bytes, value: bytes | None 
     return any(
         name == wanted and (value is None or said.split(b";")[0].strip().lower() == value) for name, said in headers
     )
+
+
+def wait(refusal: Refused) -> list[tuple[bytes, bytes]]:
+    """Return the header that says when to come again, where that is worth it."""
+    return [(b"retry-after", b"1")] if refusal.status in (429, 503) else []
 
 
 async def say(

@@ -23,7 +23,7 @@ REMEMBERED = 10_000
 
 
 class Keys:
-    """What keys open, remembered for a moment; callers who come with one key meanwhile share one look.
+    """What keys open, remembered for a moment by the header that carries them; callers with one key share one look.
 
     Args:
         threads: where the looks are taken.
@@ -41,14 +41,13 @@ class Keys:
             OutcomeUnknown: the database does not answer now.
         """
         who = *_token(scope["headers"]), peer(scope)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        look, until = self._known.get(who, (None, 0.0))
-        if look is None or until <= now:
+        look = self._look(who)
+        if look is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            look = loop.run_in_executor(self._threads, fresh, _look, *who)
-            self._known[who] = look, now + TRUST
+            loop = asyncio.get_running_loop()
+            look = loop.run_in_executor(self._threads, fresh, _actor, *who)
+            self._known[who] = look, loop.time() + TRUST
         if look.done():
             return look.result()
         try:
@@ -56,6 +55,16 @@ class Keys:
         except db.OutcomeUnknown:
             self._known.pop(who, None)
             raise
+
+    def known(self, authorization: bytes, ip: str) -> Actor | None:
+        """Return whose key this header carries, where that was found a moment ago; None says nothing."""
+        scheme, _, token = authorization.partition(b" ")
+        look = self._look(("key", token.decode("latin-1"), ip)) if scheme.lower() == b"bearer" else None
+        return look.result() if look is not None and look.done() and look.exception() is None else None
+
+    def _look(self, who: tuple[str, str, str]) -> "asyncio.Future[Actor] | None":
+        look, until = self._known.get(who, (None, 0.0))
+        return look if until > asyncio.get_running_loop().time() else None
 
 
 def _token(headers: list[tuple[bytes, bytes]]) -> tuple[str, str]:
@@ -73,7 +82,7 @@ def _token(headers: list[tuple[bytes, bytes]]) -> tuple[str, str]:
     return "session", sessions[0].decode("latin-1")
 
 
-def _look(kind: str, token: str, ip: str) -> Actor:
+def _actor(kind: str, token: str, ip: str) -> Actor:
     if kind == "key":
         return people.actor_of(token, ip)
     session = opened(token)
