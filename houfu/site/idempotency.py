@@ -49,7 +49,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = request.headers.get(HEADER)
-        if key is None or request.method not in WRITES:
+        if key is None or request.method not in WRITES or not request.path.startswith("/v1/"):
             return self.get_response(request)
         try:
             return self._once(request, identify(request), key)
