@@ -116,27 +116,27 @@ def invite(request: HttpRequest, body: Invited) -> Any:
     return Status(201, _invited(*made))
 
 
-@router.get("/people/{staff_id}", response={200: StaffOut, **PROBLEMS})
+@router.get("/people/{int:staff_id}", response={200: StaffOut, **PROBLEMS})
 def member(request: HttpRequest, staff_id: int) -> Any:
     """Return a member of the staff."""
     return queries.access_staff(actor(request), mine(request), staff_id)
 
 
-@router.put("/people/{staff_id}", response={200: StaffOut, **PROBLEMS})
+@router.put("/people/{int:staff_id}", response={200: StaffOut, **PROBLEMS})
 def change(request: HttpRequest, staff_id: int, body: SettingsIn) -> Any:
     """Set role, stores and caps anew; what is left out goes back to the role's and the policy's."""
     require_recent(request)
     return actions.change(by=actor(request), merchant_id=mine(request), id=staff_id, settings=body.settings())
 
 
-@router.post("/people/{staff_id}:disable", response={200: StaffOut, **PROBLEMS})
+@router.post("/people/{int:staff_id}:disable", response={200: StaffOut, **PROBLEMS})
 def disable(request: HttpRequest, staff_id: int, body: Why) -> Any:
     """End what somebody may do, and their sessions, at once."""
     actions.disable(by=actor(request), merchant_id=mine(request), id=staff_id, reason=body.reason)
     return queries.access_staff(actor(request), mine(request), staff_id)
 
 
-@router.post("/people/{staff_id}:enable", response={200: StaffOut, **PROBLEMS})
+@router.post("/people/{int:staff_id}:enable", response={200: StaffOut, **PROBLEMS})
 def enable(request: HttpRequest, staff_id: int) -> Any:
     """Let somebody work again."""
     require_recent(request)
@@ -144,7 +144,7 @@ def enable(request: HttpRequest, staff_id: int) -> Any:
     return queries.access_staff(actor(request), mine(request), staff_id)
 
 
-@router.post("/people/{staff_id}:recover", response={200: InvitedOut, **PROBLEMS})
+@router.post("/people/{int:staff_id}:recover", response={200: InvitedOut, **PROBLEMS})
 def recover(request: HttpRequest, staff_id: int) -> Any:
     """Let somebody who has lost their factors begin anew; a second person must ask for the same."""
     require_recent(request)

@@ -27,7 +27,6 @@ def connect() -> None:
 
 def _added(request: HttpRequest, user: Any, authenticator: Authenticator, **_: Any) -> None:
     member = _member(user)
-    logins.note(member, "factor.added", kind=str(authenticator.type))
     if authenticator.type == Authenticator.Type.WEBAUTHN:
         data = authenticator.wrap().authenticator_data
         people.add_passkey(
@@ -39,12 +38,13 @@ def _added(request: HttpRequest, user: Any, authenticator: Authenticator, **_: A
             rp_id=request.get_host().partition(":")[0],
             sign_count=data.counter,
         )
+    else:
+        logins.note(member, "factor.added", kind=str(authenticator.type))
     _end_others(request, member)
 
 
 def _removed(request: HttpRequest, user: Any, authenticator: Authenticator, **_: Any) -> None:
     member = _member(user)
-    logins.note(member, "factor.removed", kind=str(authenticator.type))
     if authenticator.type == Authenticator.Type.WEBAUTHN:
         people.remove_passkey(
             by=logins.itself(member),
@@ -52,6 +52,8 @@ def _removed(request: HttpRequest, user: Any, authenticator: Authenticator, **_:
             staff_id=member.id,
             credential_id=bytes(authenticator.wrap().authenticator_data.credential_data.credential_id),
         )
+    else:
+        logins.note(member, "factor.removed", kind=str(authenticator.type))
     _end_others(request, member)
 
 

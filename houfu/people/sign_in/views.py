@@ -5,10 +5,12 @@ from functools import wraps
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from allauth.core import context
 from allauth.headless.mfa import inputs as factor_inputs
 from allauth.headless.mfa import views
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.models import Authenticator
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from fido2.utils import websafe_decode
 from fido2.webauthn import AuthenticatorData
@@ -17,8 +19,9 @@ from pydantic import Field
 from houfu.kernel import db
 from houfu.kernel.errors import Forbidden, Invalid, Refused
 from houfu.kernel.http import In, problem, strict_json
-from houfu.people import queries
+from houfu.people import queries, rules
 from houfu.people.actions import login as logins
+from houfu.people.sign_in import guard
 
 View = Callable[..., HttpResponseBase]
 
@@ -27,6 +30,12 @@ class FactorFirst(Forbidden):
     """Whoever has a factor changes their factors only after having used it in this session."""
 
     code = "factor_first"
+
+
+class LastPasskey(Refused):
+    """Your role needs a passkey; add another one before you remove the last."""
+
+    code = "last_passkey"
 
 
 def guarded(view: View) -> View:
@@ -83,7 +92,12 @@ class _Counted:
 
     def clean_credential(self) -> Any:
         said = dict(self.cleaned_data["credential"])  # type: ignore[attr-defined]
-        authenticator = super().clean_credential()  # type: ignore[misc]
+        try:
+            authenticator = super().clean_credential()  # type: ignore[misc]
+        except ValidationError:
+            if self.user is not None and (member := queries.member_of_login(self.user.pk)):  # type: ignore[attr-defined]
+                logins.note(member, "sign_in.failed", ip=guard.peer(context.request), method="webauthn")
+            raise
         counter = AuthenticatorData(websafe_decode(said["response"]["authenticatorData"])).counter
         if not logins.count_passkey(websafe_decode(said["rawId"] if "rawId" in said else said["id"]), counter):
             raise get_adapter().validation_error("incorrect_code")
@@ -115,7 +129,14 @@ class Reauthenticate(views.ReauthenticateWebAuthnView):  # type: ignore[misc]
 
 
 class Passkeys(_Guarded, views.ManageWebAuthnView):  # type: ignore[misc]
-    pass
+    def delete(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Remove passkeys, but not the last of somebody whose role needs one: a password would then be enough."""
+        kept = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN)
+        left = kept.exclude(pk__in=[each.pk for each in self.input.cleaned_data["authenticators"]])
+        member = queries.member_of_login(request.user.pk or 0)
+        if member and member.role in rules.PASSKEY_ROLES and not left.exists():
+            raise LastPasskey()
+        return super().delete(request, *args, **kwargs)  # type: ignore[no-any-return]
 
 
 class Totp(_Guarded, views.ManageTOTPView):  # type: ignore[misc]
