@@ -456,6 +456,12 @@ def decisions(
     return page(found, limit, "decisions", lambda row: [row.at, row.id])
 
 
+@router.get("/risk/decisions/{decision_id}", response={200: DecisionOut, **PROBLEMS})
+def decision(request: HttpRequest, decision_id: Id, merchant_id: int | None = None) -> Any:
+    """Return a decision with all that it was made on; for compliance."""
+    return queries.access_decision(actor(request), whose(request, merchant_id), decision_id)
+
+
 @router.get("/risk/decisions/{decision_id}/replay", response={200: ReplayOut, **PROBLEMS})
 def replay(request: HttpRequest, decision_id: Id, merchant_id: int | None = None) -> Any:
     """Make a decision again from its record (I-20)."""

@@ -215,7 +215,7 @@ def access_appeal(by: Actor, merchant_id: int, id: int, *, lock: bool = False) -
 
 @dataclass(frozen=True)
 class Score:
-    """A merchant's internal score: the sum of its events, counted anew each time."""
+    """A merchant's internal score as it is kept, and the events whose sum it is."""
 
     points: int
     events: list[ScoreEvent]
@@ -224,8 +224,9 @@ class Score:
 def score(by: Actor, merchant_id: int) -> Score:
     """Return a merchant's internal score with what it is made of (K5, K6)."""
     by.require("risk:read", merchant_id)
-    events = list(ScoreEvent.objects.filter(merchant_id=merchant_id).order_by("id"))
-    return Score(sum(event.points for event in events), events)
+    kept = db.rows("SELECT points FROM risk_score WHERE merchant_id = %s", [merchant_id])
+    events = ScoreEvent.objects.filter(merchant_id=merchant_id).order_by("id")
+    return Score(kept[0].points if kept else 0, list(events))
 
 
 def packages(by: Actor, merchant_id: int, case_id: int) -> list[Package]:

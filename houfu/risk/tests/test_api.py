@@ -111,7 +111,8 @@ def test_no_answer_tells_staff_more_than_the_class_of_a_reason(clock, call):
     closed = {path for path, status in told.items() if path.startswith("/risk/") and status == 403}
     assert closed == {
         "/risk/alerts", "/risk/cases", f"/risk/cases/{case_id}", f"/risk/cases/{case_id}/packages", "/risk/decisions",
-        f"/risk/decisions/{decision.id}/replay", "/risk/rules", "/risk/inbox", "/risk/backtests",
+        f"/risk/decisions/{decision.id}", f"/risk/decisions/{decision.id}/replay", "/risk/rules", "/risk/inbox",
+        "/risk/backtests",
     }  # fmt: skip
 
 
@@ -146,6 +147,7 @@ def test_the_merchants_risk_officer_is_told_everything_of_that_merchant(clock, c
     decisions = call(sun, "GET", "/risk/decisions?limit=500")[1]["items"]
     assert {decision["kind"] for decision in decisions} >= {"payout", "month"}
     for decision in decisions:
+        assert call(sun, "GET", f"/risk/decisions/{decision['id']}")[1] == decision
         assert call(sun, "GET", f"/risk/decisions/{decision['id']}/replay")[1]["same"]
     assert call(sun, "GET", f"/risk/cases/{case_id}")[1]["evidence"][0]["text"].startswith("SECRETEVIDENCE")
     assert "risk" in call(sun, "GET", "/policies/in-force")[1]
