@@ -8,6 +8,7 @@ from houfu.kernel.terminal import YUAN, emit, fields, json_option, operator_opti
 from houfu.people import actions, queries
 from houfu.people.actions import Settings
 from houfu.people.actor import operator
+from houfu.people.face.cli import face_accuracy, face_measure
 from houfu.people.models import Staff
 from houfu.people.rules import ROLES
 
@@ -155,3 +156,7 @@ def _invited(made: tuple[Staff, str], as_json: bool) -> None:
 def _fields(member: Staff) -> dict[str, Any]:
     stores = None if member.stores is None else sorted(member.stores)
     return {**fields(member, MEMBER), "stores": stores}
+
+
+people.add_command(face_measure)
+people.add_command(face_accuracy)

@@ -218,6 +218,7 @@ CASES = [
         "i23_endpoints_are_told", (),
         "UPDATE webhooks_endpoint SET cursor = cursor + 1000000",
     ),
+    ("i23_endpoints_are_told", (), "UPDATE webhooks_delivery SET seq = seq + 1000000 WHERE state = 'given_up'"),
     (
         "i23_endpoints_are_told", (),
         "DELETE FROM webhooks_delivery d USING history_link l WHERE (l.merchant_id, l.seq) = (d.merchant_id, d.seq)"

@@ -52,8 +52,9 @@ CREATE TABLE webhooks_key (
 CREATE UNIQUE INDEX webhooks_key_one_current ON webhooks_key (merchant_id, endpoint_id) WHERE retires_at IS NULL;
 CREATE UNIQUE INDEX webhooks_key_one_retiring ON webhooks_key (merchant_id, endpoint_id) WHERE retires_at IS NOT NULL;
 
--- One link for one endpoint. A row that is pending says when it will be tried next, so that none is lost or stuck
--- (I-23). `tries` and `since` are of the present round of attempts; a replay begins another.
+-- One link for one endpoint; no foreign key refers to the link, so that nothing hangs on the chain. A row that is pending
+-- says when it will be tried next, so that none is lost or stuck (I-23). `tries` and `since` are of the present round of
+-- attempts; a replay begins another.
 CREATE TABLE webhooks_delivery (
     merchant_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -69,7 +70,6 @@ CREATE TABLE webhooks_delivery (
     CONSTRAINT webhooks_delivery_once UNIQUE (merchant_id, endpoint_id, seq),
     CONSTRAINT webhooks_delivery_endpoint FOREIGN KEY (merchant_id, endpoint_id)
         REFERENCES webhooks_endpoint (merchant_id, id),
-    CONSTRAINT webhooks_delivery_link FOREIGN KEY (merchant_id, seq) REFERENCES history_link (merchant_id, seq),
     CONSTRAINT webhooks_delivery_pending CHECK (
         (state = 'pending') = (next_at IS NOT NULL) AND (next_at IS NULL) = (ended_at IS NOT NULL))
 );
