@@ -1,11 +1,11 @@
 """Requests with an Idempotency-Key: the answer is kept with its effect, in one transaction, and given again (I-11)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, vault
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
 from houfu.people.actor import Actor
@@ -49,7 +49,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = request.headers.get(HEADER)
-        if key is None or request.method not in WRITES:
+        if key is None or request.method not in WRITES or not request.path.startswith("/v1/"):
             return self.get_response(request)
         try:
             return self._once(request, identify(request), key)
@@ -69,14 +69,15 @@ class IdempotencyMiddleware:
             operation, digest = self._operation(request)
             row = [by.merchant_id or 0, by.label, operation, key]
             there = db.rows(
-                "SELECT request_digest, status, body FROM kernel_answer"
+                "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
                 row,
             )
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                return HttpResponse(there[0].body, status=there[0].status, content_type="application/json")
+                body = vault.unseal(there[0].body_sealed, _place(row))
+                return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
                 raise StillRunning()
@@ -85,8 +86,12 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, response.content.decode(), clock.now()],
+                [*row, digest, response.status_code, vault.seal(response.content.decode(), _place(row)), clock.now()],
             )
             return response
 
         return run()
+
+
+def _place(row: Sequence[object]) -> str:
+    return "\n".join(["kernel_answer", *map(str, row)])

@@ -45,7 +45,8 @@ BEGIN
     RAISE 'rows of % are written once', TG_TABLE_NAME USING ERRCODE = 'HF002';
 END $$;
 
--- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11).
+-- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11). It is sealed: answers hold
+-- tokens and invitations that nobody else is to read.
 CREATE TABLE kernel_answer (
     merchant_id bigint NOT NULL,
     principal text NOT NULL,
@@ -53,7 +54,7 @@ CREATE TABLE kernel_answer (
     key text NOT NULL CONSTRAINT kernel_answer_key_length CHECK (length(key) BETWEEN 1 AND 255),
     request_digest bytea NOT NULL,
     status smallint NOT NULL,
-    body text NOT NULL,
+    body_sealed bytea NOT NULL,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, principal, operation, key)
 );
