@@ -41,6 +41,7 @@ def test_a_right_answer_is_believed_and_says_its_count():
         ("http://houfu.example", "houfu.example", False),
         ("https://pay.houfu.example", "houfu.example", False),
         ("https://houfu.example", "pay.houfu.example", False),
+        ("https://houfu-example", "houfu.example", False),
         ("https://houfu.example@evil.example", "houfu.example", False),
         ("https://[houfu.example", "houfu.example", False),
         ("", "", False),

@@ -156,12 +156,24 @@ def test_rows_changed_behind_the_applications_back_prove_nothing(company):
     assert spoilt(on.format("chain = '{supervisor,supervisor}', turn = 2")) == ["chain_incomplete"]
 
 
-def test_a_passkey_that_was_not_there_yet_proves_nothing(company):
-    by, request = company.hire("early", "legal"), company.ask("legal")
-    company.sign("early", request)
+@pytest.mark.parametrize(
+    ("column", "shift", "proven"),
+    [
+        ("added_at", "1 microsecond", False),
+        ("added_at", "0", True),
+        ("removed_at", "0", False),
+        ("removed_at", "1 microsecond", True),
+    ],
+)
+def test_a_signature_is_proven_by_a_passkey_that_was_valid_when_it_signed(company, column, shift, proven):
+    request = company.ask("supervisor")
+    company.sign("zhao", request)
     with connections["owner"].cursor() as cursor:
-        statement = "UPDATE people_passkey SET added_at = added_at + interval '1 hour' WHERE staff_id = %s"
-        cursor.execute(statement, [by.staff_id])
-    with pytest.raises(NotApproved) as refusal:
+        statement = f"UPDATE people_passkey SET {column} = added_at + interval '{shift}' WHERE staff_id = %s"
+        cursor.execute(statement, [company.zhao.staff_id])
+    try:
         company.prove(request)
-    assert [reason.code for reason in refusal.value.reasons] == ["signature_not_genuine"]
+        found = []
+    except NotApproved as refusal:
+        found = [reason.code for reason in refusal.reasons]
+    assert found == ([] if proven else ["signature_not_genuine"])

@@ -150,6 +150,7 @@ def signed(chain, *persons):
         (lambda s: [s[0], replace(s[1], genuine=False)], ["signature_not_genuine"]),
         (lambda s: [replace(s[0], holds_role=False), s[1]], ["signer_lost_role"]),
         (lambda s: [s[0], replace(s[1], stands_for=frozenset({"zhou", "sun"}))], ["persons_not_distinct"]),
+        (lambda s: [replace(s[0], stands_for=frozenset({"zhou", "sun"})), s[1]], ["persons_not_distinct"]),
         (lambda s: [s[0], replace(s[1], stands_for=frozenset({"wang", "sun"}))], ["persons_not_distinct"]),
         (lambda s: [s[0], replace(s[1], stands_for=frozenset({"edith"}))], ["persons_not_distinct"]),
         (lambda s: [s[0], replace(s[1], signed_at=LATER)], ["signed_too_late"]),

@@ -6,11 +6,13 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import resolve
 
 from houfu.ledger import queries as ledger
 from houfu.payouts import actions as payouts
 from houfu.people import actions as people
 from houfu.people.actor import KEY_SCOPES
+from houfu.site.api import api
 from houfu.testing.bodies import BAD_ORDERS
 from houfu.testing.world import MERCHANT_SCOPES, OPERATOR, new_uscc, open_shop
 
@@ -89,6 +91,17 @@ def test_every_listing_answers_an_empty_merchant():
         "/payout-run-days?first=2026-02-01&last=2026-03-01", "/balances?at=2025-11-09T00:00:00%2B08:00",
     ):  # fmt: skip
         assert erp("GET", path)[0] == 200, path
+
+
+def test_every_operation_is_reached_under_its_own_address():
+    """`/pools/7:freeze` is not the pool called "7:freeze"."""
+    for path, operations in api.get_openapi_schema()["paths"].items():
+        address = path
+        for parameter in next(iter(operations.values())).get("parameters", []):
+            some = "7" if parameter["schema"].get("type") == "integer" else str(uuid4())
+            address = address.replace(f"{{{parameter['name']}}}", some)
+        names = {operation["operationId"].split("_api_")[-1] for operation in operations.values()}
+        assert resolve(address).url_name in names, path
 
 
 def test_a_page_ends_with_the_cursor_of_the_next():
