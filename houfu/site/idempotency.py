@@ -1,7 +1,7 @@
 """Requests with an Idempotency-Key: the answer is kept with its effect, in one transaction, and given again (I-11)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.http import HttpRequest, HttpResponse
 
@@ -49,7 +49,7 @@ class IdempotencyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = request.headers.get(HEADER)
-        if key is None or request.method not in WRITES:
+        if key is None or request.method not in WRITES or not request.path.startswith("/v1/"):
             return self.get_response(request)
         try:
             return self._once(request, identify(request), key)
@@ -68,7 +68,6 @@ class IdempotencyMiddleware:
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
             row = [by.merchant_id or 0, by.label, operation, key]
-            place = "kernel_answer/" + "\n".join(map(str, row))
             there = db.rows(
                 "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
@@ -77,7 +76,7 @@ class IdempotencyMiddleware:
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                body = vault.unseal(there[0].body_sealed, place)
+                body = vault.unseal(there[0].body_sealed, _place(row))
                 return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
@@ -87,8 +86,12 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, vault.seal(response.content.decode(), place), clock.now()],
+                [*row, digest, response.status_code, vault.seal(response.content.decode(), _place(row)), clock.now()],
             )
             return response
 
         return run()
+
+
+def _place(row: Sequence[object]) -> str:
+    return "\n".join(["kernel_answer", *map(str, row)])

@@ -4,25 +4,43 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-import httpx2
 from django.db import connections
 
 from houfu.people.sign_in.guard import CSRF_COOKIE, CSRF_HEADER
 from houfu.testing.passkeys import SoftwarePasskey
 
 COOKIE = "__Host-houfu"
+THREADS = 2
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+    """Answers in a few threads that keep their connections to the database, as the web process does."""
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        super().process_request_thread(request, client_address)
-        connections.close_all()
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.threads = ThreadPoolExecutor(THREADS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.threads.submit(self.process_request_thread, request, client_address)
+
+    def close_threads(self) -> None:
+        """Let every thread close its connections; the gate keeps one from doing so for two."""
+        gate = threading.Barrier(THREADS)
+
+        def close() -> None:
+            gate.wait()
+            connections.close_all()
+
+        for done in [self.threads.submit(close) for _ in range(THREADS)]:
+            done.result()
+        self.threads.shutdown()
 
 
 class _Quiet(WSGIRequestHandler):
@@ -44,6 +62,7 @@ def running_web() -> Iterator[str]:
     finally:
         server.shutdown()
         thread.join()
+        server.close_threads()
         server.server_close()
 
 
@@ -52,6 +71,7 @@ class Browser:
 
     def __init__(self, address: str) -> None:
         self.address, self.cookies = address, dict[str, str]()
+        self.headers: list[tuple[str, str]] = []
         self.origin: str | None = address
 
     def __call__(self, method: str, path: str, body: Any = None, **headers: str | None) -> tuple[int, Any]:
@@ -64,20 +84,30 @@ class Browser:
             CSRF_HEADER: self.cookies.get(CSRF_COOKIE),
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        content = None if body is None else json.dumps(body).encode()
-        with httpx2.Client(timeout=20, trust_env=False) as http:
-            answer = http.request(
-                method,
-                self.address + path,
-                content=content,
-                headers={name: value for name, value in sent.items() if value is not None},
+        connection = HTTPConnection(urlsplit(self.address).netloc, timeout=20)
+        with closing(connection):
+            content = None if body is None else json.dumps(body).encode()
+            connection.request(
+                method, path, content, {name: value for name, value in sent.items() if value is not None}
             )
-        self.last = answer
-        for name, value in answer.headers.multi_items():
+            answer = connection.getresponse()
+            said, self.headers = answer.read(), answer.getheaders()
+        for name, value in self.headers:
             if name.lower() == "set-cookie":
                 self._keep(value)
-        is_json = "json" in answer.headers.get("content-type", "")
-        return answer.status_code, json.loads(answer.content) if is_json and answer.content else None
+        is_json = "json" in answer.getheader("Content-Type", "")
+        return answer.status, json.loads(said) if is_json and said else None
+
+    @contextmanager
+    def stream(self, path: str) -> Iterator[Iterator[Any]]:
+        """Read the data of server-sent events while the block runs."""
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        connection = HTTPConnection(urlsplit(self.address).netloc, timeout=20)
+        with closing(connection):
+            connection.request("GET", path, headers={"Cookie": cookies})
+            with connection.getresponse() as answer:
+                assert answer.status == 200, answer.read()
+                yield (json.loads(line[6:]) for line in answer if line.startswith(b"data: "))
 
     def _keep(self, said: str) -> None:
         pair, _, attributes = said.partition(";")

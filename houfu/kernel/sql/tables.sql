@@ -45,8 +45,8 @@ BEGIN
     RAISE 'rows of % are written once', TG_TABLE_NAME USING ERRCODE = 'HF002';
 END $$;
 
--- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11); sealed, for it may hold a
--- secret that is shown once (I-17).
+-- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11). It is sealed: answers hold
+-- tokens and invitations that nobody else is to read.
 CREATE TABLE kernel_answer (
     merchant_id bigint NOT NULL,
     principal text NOT NULL,

@@ -76,7 +76,7 @@ def _token(headers: list[tuple[bytes, bytes]]) -> tuple[str, str]:
 def _look(kind: str, token: str, ip: str) -> Actor:
     if kind == "key":
         return people.actor_of(token, ip)
-    session = opened(token)
+    session = opened(token, touches=False)
     if session is None:
         raise Unauthenticated()
     return people.actor_of_session(session, ip=ip)

@@ -87,9 +87,13 @@ def accept(*, invitation: str, username: str, password: str) -> None:
 
 
 @db.action
-def note(member: Staff, verb: str, **detail: Any) -> None:
-    """Keep in the history what a member of the staff did about signing in."""
-    history.record(verb, by=itself(member), merchant_id=member.merchant_id, subject=f"staff/{member.id}", **detail)
+def note(member: Staff | None, verb: str, **detail: Any) -> None:
+    """Keep in the history what a member of the staff did about signing in, or somebody whom nobody knows."""
+    if member is None:
+        nobody = Actor("nobody", "", None, frozenset())
+        history.record(verb, by=nobody, merchant_id=history.PLATFORM, subject="staff/unknown", **detail)
+    else:
+        history.record(verb, by=itself(member), merchant_id=member.merchant_id, subject=f"staff/{member.id}", **detail)
 
 
 def itself(member: Staff) -> Actor:

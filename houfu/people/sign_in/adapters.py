@@ -1,20 +1,18 @@
 """What the libraries of sign-in ask us: who may come in, by what name, and where a secret is kept."""
 
-import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.base.response import UnauthorizedResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.http import HttpRequest
 
 from houfu.kernel import vault
 from houfu.people import queries, rules
 from houfu.people.actions import login as logins
-from houfu.people.sign_in import guard, sessions
-
-log = logging.getLogger("houfu.sign_in")
+from houfu.people.sign_in import guard, memory, sessions
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -32,11 +30,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return user if member and member.state == "active" else None
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Keep that somebody tried; a name that is not known is nobody's history."""
-        if member := queries.member_called(credentials.get("username", "")):
-            logins.note(member, "sign_in.failed", ip=guard.peer(request), method="password")
-        else:
-            log.warning("sign-in under an unknown name from %s", guard.peer(request))
+        """Keep that somebody tried; a name that is not known is the platform's to know, and takes as long."""
+        member = queries.member_called(credentials.get("username", ""))
+        logins.note(member, "sign_in.failed", ip=guard.peer(request), method="password")
 
     def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
         """Refuse whoever is not active, however they have proven who they are."""
@@ -53,6 +49,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         sessions.begin(request.session, rules.idle(member.role))
         methods = sorted({record.get("type", record["method"]) for record in queries.proofs(request.session)})
         logins.note(member, "sign_in.done", ip=guard.peer(request), methods=methods)
+        sessions.forget()
+        memory.forget()
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated and (member := queries.member_of_login(request.user.pk)):
@@ -69,6 +67,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Count failures by account and address: nobody can lock another out from elsewhere (4.4)."""
         return f"{credentials.get('username', '').lower()}|{guard.peer(request)}"
+
+
+class SessionAdapter(DefaultUserSessionsAdapter):  # type: ignore[misc]
+    """Sessions that somebody ends from another one."""
+
+    def end_sessions(self, sessions: Any) -> None:
+        for session in sessions:
+            logins.note(queries.member_of_login(session.user_id), "session.ended", ip=session.ip)
+        super().end_sessions(sessions)
 
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]

@@ -40,7 +40,7 @@ def seal_peer(address: str) -> str:
 def peer(request: HttpRequest) -> str:
     """Return the address that a request came from: the front's word where the front's seal is on it."""
     address, _, seal = request.headers.get(PEER, "").partition(" ")
-    if seal and hmac.compare_digest(seal_peer(address), f"{address} {seal}"):
+    if address and seal and hmac.compare_digest(seal_peer(address), f"{address} {seal}"):
         return address
     return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  nobody listens there
 

@@ -44,10 +44,11 @@ class DatabaseMemory(BaseCache):
         found = db.rows("DELETE FROM people_memory WHERE key = %s RETURNING key", [self.make_key(key, version)])
         return bool(found)
 
-    def forget(self) -> int:
-        """Remove what has expired, and return how much it was."""
-        return len(db.rows("DELETE FROM people_memory WHERE expires_at <= %s RETURNING key", [clock.machine_now()]))
-
     def _life(self, timeout: Any) -> timedelta:
         seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
         return timedelta(seconds=3600 if seconds is None else seconds)
+
+
+def forget() -> int:
+    """Remove what has expired, and return how much it was."""
+    return len(db.rows("DELETE FROM people_memory WHERE expires_at <= %s RETURNING key", [clock.machine_now()]))

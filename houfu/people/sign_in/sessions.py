@@ -32,6 +32,7 @@ class SessionStore(DatabaseStore):
     """A session, known inside by the digest of its token; `token` is there only when it was made just now."""
 
     token = ""
+    touches = True  # whether reading it counts as somebody being there
 
     def _get_new_session_key(self) -> str:
         self.token = secrets.token_urlsafe(32)
@@ -48,7 +49,7 @@ class SessionStore(DatabaseStore):
             self.delete(self.session_key)
             self._session_key = None
             return {}
-        if now - seen_at >= COARSE:
+        if self.touches and now - seen_at >= COARSE:
             data[SEEN] = now.isoformat()
             found = self.model.objects.filter(session_key=self.session_key)
             found.update(session_data=self.encode(data))
@@ -62,9 +63,19 @@ def begin(session: Any, idle: timedelta) -> None:
     session[IDLE] = int(idle.total_seconds())
 
 
-def opened(token: str) -> SessionStore | None:
-    """Return the session of a token, or None where there is none any more."""
+def forget() -> None:
+    """Remove the sessions whose eight hours are over; whoever signs in cleans up after those who went."""
+    SessionStore.get_model_class().objects.filter(expire_date__lt=clock.machine_now()).delete()
+
+
+def opened(token: str, *, touches: bool = True) -> SessionStore | None:
+    """Return the session of a token, or None where there is none any more.
+
+    Args:
+        touches: whether this counts as somebody being there; a page that only listens does not.
+    """
     session = SessionStore(digest(token))
+    session.touches = touches
     session.get(SESSION_KEY)  # a session that is gone forgets its key when it is read
     return session if session.session_key else None
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from houfu.kernel import db
 from houfu.kernel.errors import Forbidden, Invalid, Refused
 from houfu.kernel.http import In, problem, strict_json
-from houfu.people import queries
+from houfu.people import queries, rules
 from houfu.people.actions import login as logins
 from houfu.people.sign_in import guard
 
@@ -30,6 +30,12 @@ class FactorFirst(Forbidden):
     """Whoever has a factor changes their factors only after having used it in this session."""
 
     code = "factor_first"
+
+
+class LastPasskey(Refused):
+    """Your role needs a passkey; add another one before you remove the last."""
+
+    code = "last_passkey"
 
 
 def guarded(view: View) -> View:
@@ -123,7 +129,14 @@ class Reauthenticate(views.ReauthenticateWebAuthnView):  # type: ignore[misc]
 
 
 class Passkeys(_Guarded, views.ManageWebAuthnView):  # type: ignore[misc]
-    pass
+    def delete(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Remove passkeys, but not the last of somebody whose role needs one: a password would then be enough."""
+        kept = Authenticator.objects.filter(user_id=request.user.pk, type=Authenticator.Type.WEBAUTHN)
+        left = kept.exclude(pk__in=[each.pk for each in self.input.cleaned_data["authenticators"]])
+        member = queries.member_of_login(request.user.pk or 0)
+        if member and member.role in rules.PASSKEY_ROLES and not left.exists():
+            raise LastPasskey()
+        return super().delete(request, *args, **kwargs)  # type: ignore[no-any-return]
 
 
 class Totp(_Guarded, views.ManageTOTPView):  # type: ignore[misc]

@@ -266,6 +266,10 @@ def test_a_password_takes_no_passkeys_place(address, shop):
 
 def test_a_passkey_that_was_removed_opens_nothing_and_stays_known(address, shop):
     member, _, browser, passkey = here(address, shop)
+    (only,) = [a["id"] for a in browser.auth("GET", "account/authenticators")[1]["data"] if a["type"] == "webauthn"]
+    status, said = browser.auth("DELETE", "account/authenticators/webauthn", {"authenticators": [only]})
+    assert (status, said["code"]) == (409, "last_passkey")
+    assert Browser(address).answer(passkey, "login") == 200
     second = browser.passkey()
     assert browser.add_passkey(second)[0] == 200
     listed = browser.auth("GET", "account/authenticators")[1]["data"]
@@ -287,7 +291,7 @@ def test_the_cookie_is_for_this_host_for_https_and_for_no_script(address, shop):
     _, name, browser, _ = here(address, shop)
     fresh = Browser(address)
     fresh.sign_in(name, PASSWORD)
-    (said,) = [v for n, v in fresh.last.headers.multi_items() if n == "set-cookie" and v.startswith(f"{COOKIE}=")]
+    (said,) = [v for n, v in fresh.headers if n.lower() == "set-cookie" and v.startswith(f"{COOKIE}=")]
     assert {part.strip() for part in said.split(";")[1:]} == {"HttpOnly", "Path=/", "SameSite=Strict", "Secure"}
     token = browser.cookies[COOKIE]
     assert len(token) >= 43  # 256 bits, as base64 has them
@@ -324,12 +328,22 @@ def test_a_session_ends_when_nobody_is_there(address, shop, later, role, minutes
     assert browser("GET", "/v1/stores")[0] == 401  # it is gone, not asleep
 
 
+def test_a_page_that_only_listens_keeps_nobody_signed_in(address, shop, later):
+    _, _, browser, _ = here(address, shop)
+    token = browser.cookies[COOKIE]
+    later(minutes=14)
+    assert sessions.opened(token, touches=False) is not None
+    later(minutes=2)
+    assert sessions.opened(token, touches=False) is None
+    assert browser("GET", "/v1/stores")[0] == 401
+
+
 def test_a_session_ends_after_eight_hours_however_busy(address, shop, later):
     _, _, browser, _ = here(address, shop)
-    for _ in range(47):
-        later(minutes=10)
+    for _ in range(34):
+        later(minutes=14)
         assert browser("GET", "/v1/people/me")[0] == 200
-    later(minutes=10)
+    later(minutes=4)
     assert browser("GET", "/v1/people/me")[0] == 401
 
 
@@ -357,6 +371,7 @@ def test_a_session_ends_with_what_it_stood_on(address, shop, how):
             listed = other.auth("GET", "auth/sessions")[1]["data"]
             ids = [each["id"] for each in listed if not each["is_current"]]
             assert other.auth("DELETE", "auth/sessions", {"sessions": ids})[0] == 200
+            assert verbs(shop, member)[0] == "session.ended"
     assert browser("GET", "/v1/stores")[0] == 401
     assert browser.auth("GET", "auth/session")[0] == 401
     if how in ("disabled", "recovered"):
@@ -453,6 +468,8 @@ def test_who_is_not_there_looks_like_a_wrong_password(address, shop):
     assert answers[0] == answers[1] == answers[2]
     assert answers[0][0] == 400
     assert verbs(shop, member)[0] == "sign_in.failed"
+    unknown = history.links(0, subject="staff/unknown")[0]
+    assert (unknown.verb, unknown.actor, "nobody@nowhere" in str(unknown.detail)) == ("sign_in.failed", "nobody", False)
 
 
 def test_guessing_is_slowed_down_and_locks_nobody_out(address, shop):
@@ -595,6 +612,17 @@ def test_a_key_is_still_a_key_beside_a_cookie(address, shop):
     assert browser("GET", "/v1/stores", None, **bearer)[0] == 403  # what the key may, not what the cookie may
     assert browser("GET", "/v1/people/me", None, **bearer)[1]["kind"] == "key"
     assert browser("GET", "/v1/stores", None, Authorization="Bearer nonsense")[0] == 401
+
+
+def test_an_answer_that_is_kept_is_kept_from_others(address, shop):
+    _, _, browser, _ = here(address, shop, "owner")
+    body = {"name": "x", "identity": new_identity(), "role": "auditor"}
+    status, made = browser("POST", "/v1/people", body, Idempotency_Key="one")
+    assert (status, browser("POST", "/v1/people", body, Idempotency_Key="one")) == (201, (201, made))
+    kept = db.rows("SELECT k::text AS row, body_sealed FROM kernel_answer k WHERE merchant_id = %s", [shop.merchant_id])
+    assert len(kept) == 1
+    assert made["invitation"] not in kept[0].row
+    assert made["invitation"].encode() not in bytes(kept[0].body_sealed)
 
 
 def test_no_secret_of_sign_in_is_written_where_it_can_be_read(address, shop):
