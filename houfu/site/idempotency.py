@@ -68,6 +68,7 @@ class IdempotencyMiddleware:
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
             row = [by.merchant_id or 0, by.label, operation, key]
+            place = "kernel_answer/" + "\n".join(map(str, row))
             there = db.rows(
                 "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
