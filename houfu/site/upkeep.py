@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import post_migrate
 
 from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, postgres, states
@@ -63,6 +64,7 @@ def migrate(*, kind: str) -> None:
     Args:
         kind: "live" or "trial"; decides once, at the first start, whether the clock may ever be moved.
     """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")  # roles are our own
     call_command("migrate", database="owner", verbosity=0)
     with connections["owner"].cursor() as cursor:
         for machine, moves in MACHINES.items():

@@ -1,4 +1,4 @@
-"""What the libraries of sign-in tell us, kept in the history and among our passkeys; connected once, at the start."""
+"""What the libraries of sign-in tell us, kept in the history and among our passkeys."""
 
 from typing import Any
 
