@@ -10,6 +10,7 @@ from houfu.payouts import tiers
 from houfu.payouts.states import GIVEN_BACK
 from houfu.people import queries as people
 from houfu.people.actor import Actor
+from houfu.people.face import queries as faces
 from houfu.policies.pack import Policy
 
 
@@ -48,9 +49,15 @@ def judge(by: Actor, merchant_id: int, asked: Asked, at: datetime, policy: Polic
         monthly_fen=own.monthly_fen if own else None,
         daily_count=own.daily_count if own else None,
         crosses=by.kind == "staff" and (by.stores is None or asked.store_id not in by.stores),
-        stepped_up_at=by.stepped_up_at,
+        stepped_up_at=_stepped_up_at(by, merchant_id),
     )
     return tiers.judge(asker, asked.amount_fen, counted(by, merchant_id, asked, at, policy), policy.staff, at)
+
+
+def _stepped_up_at(by: Actor, merchant_id: int) -> datetime | None:
+    """Return when somebody last proved that it is them: by a passkey, or by a face that an engine vouched for (S8)."""
+    vouched = faces.vouched_at(merchant_id, by.staff_id) if by.staff_id else None
+    return max((at for at in (by.stepped_up_at, vouched) if at), default=None)
 
 
 _COUNTED = """

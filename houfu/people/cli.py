@@ -8,7 +8,7 @@ from houfu.kernel.terminal import YUAN, emit, fields, json_option, operator_opti
 from houfu.people import actions, queries
 from houfu.people.actions import Settings
 from houfu.people.actor import operator
-from houfu.people.face.cli import face_accuracy, face_measure
+from houfu.people.face.cli import face_accuracy, face_check, face_measure
 from houfu.people.models import Staff
 from houfu.people.rules import ROLES
 
@@ -160,3 +160,4 @@ def _fields(member: Staff) -> dict[str, Any]:
 
 people.add_command(face_measure)
 people.add_command(face_accuracy)
+people.add_command(face_check)

@@ -17,6 +17,8 @@ from houfu.payouts.tests.shops import earn
 from houfu.people import actions as people
 from houfu.people.actions import Settings
 from houfu.people.actor import KEY_SCOPES, Actor, operator
+from houfu.people.face import actions as face
+from houfu.people.tests.test_face import GOOD, engine_of
 from houfu.risk import actions as risk
 from houfu.risk.models import Hold
 from houfu.testing.threads import in_threads
@@ -97,6 +99,19 @@ def test_a_regional_manager_is_reviewed_by_legal_and_pays_out_of_every_store(sho
     shop.agree(f"payout/{payout.id}")
     rounds()
     assert state(payout) == "paid"
+
+
+def test_a_face_that_an_engine_vouched_for_stands_for_a_passkey(shop, channel):
+    """S8: of the comparison only result, score and reference are kept, and it holds as long as a passkey's proof."""
+    manager = shop.hire("regional_manager")
+    person = {"by": shop.owner, "merchant_id": shop.merchant_id, "staff_id": manager.staff_id}
+    face.check(**person, engine=engine_of(GOOD, None), shown=b"a", on_file=b"b")
+    assert refused(shop, 50_000, by=manager) == ["step_up_needed"]
+    assert face.check(**person, engine=engine_of(GOOD, None), shown=b"a", on_file=b"a").passed
+    payout = shop.request(50_000, by=manager)
+    actions.cancel(by=manager, merchant_id=shop.merchant_id, id=payout.id)
+    channel.move(minutes=6)
+    assert refused(shop, 50_000, by=manager) == ["step_up_needed"]
 
 
 def test_a_store_manager_reaches_the_stores_of_the_group_and_a_clerk_their_own(shop):

@@ -15,6 +15,8 @@ MEASURED = (
     " unseen liveness"
 )
 
+PHOTO = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.command("face-measure")
 @click.option(
@@ -38,3 +40,26 @@ def face_measure(pairs: Path, name: str, operator_: str, as_json: bool) -> None:
 def face_accuracy(as_json: bool) -> None:
     """List what face engines were measured at. Example: houfu people face-accuracy"""
     emit([fields(row, MEASURED) for row in queries.measurements()], as_json)
+
+
+@click.command("face-check")
+@click.argument("merchant_id", type=int)
+@click.argument("staff_id", type=int)
+@click.option("--shown", type=PHOTO, required=True, help="A photo of the person, taken now.")
+@click.option("--on-file", type=PHOTO, required=True, help="A photo of them from a document.")
+@click.option("--engine", "name", default="dlib", show_default=True)
+@operator_option
+@json_option
+def face_check(
+    merchant_id: int, staff_id: int, shown: Path, on_file: Path, name: str, operator_: str, as_json: bool
+) -> None:
+    """Let a face stand for a passkey (S8). Example: houfu people face-check 1 2 --shown now.jpg --on-file id.jpg"""
+    found = actions.check(
+        by=operator(operator_),
+        merchant_id=merchant_id,
+        staff_id=staff_id,
+        engine=engine(name),
+        shown=shown.read_bytes(),
+        on_file=on_file.read_bytes(),
+    )
+    emit(found._asdict(), as_json)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
+from houfu.history import queries as history
 from houfu.kernel import db
 from houfu.kernel.errors import Reason
 from houfu.people.face import rules
@@ -41,6 +42,12 @@ class Measurement(NamedTuple):
 def measurements() -> list[Measurement]:
     """Return every measurement, the newest first."""
     return db.rows(f"{_COLUMNS} ORDER BY no DESC", into=Measurement)
+
+
+def vouched_at(merchant_id: int, staff_id: int) -> datetime | None:
+    """Return when a face engine last vouched for a member of the staff (S8)."""
+    checks = history.links(merchant_id, subject=f"staff/{staff_id}", limit=20)
+    return next((c.at for c in checks if c.verb == "face.checked" and c.detail["passed"]), None)
 
 
 def refusals(engine: Engine, at: datetime) -> list[Reason]:
