@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import args_row, namedtuple_row
 
+from houfu.kernel import isolation
 from houfu.kernel.arrays import encoded
 from houfu.kernel.errors import Busy, Invalid, Refused
 
@@ -22,6 +24,7 @@ ATTEMPTS = 5
 _WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout (I-24)
 _CUT_OFF = {None, "08003", "08006", "57P01", "57P02", "57P03"}  # the server is going, gone, or not back yet
 _laws: dict[str, type[Refused]] = {}
+_TOO_LATE = "HF004"
 _closing = threading.local()
 
 
@@ -46,6 +49,14 @@ def refuse_on(*laws: str) -> Callable[[RefusedType], RefusedType]:
     return register
 
 
+@refuse_on("HF003")
+class NobodyInForce(Refused):
+    """Rows of merchants were asked for on nobody's behalf; a fault of ours, and nothing was shown or moved."""
+
+    code = "nobody_in_force"
+    status = 500
+
+
 @refuse_on("22003", "22021", "22P02")
 class OutOfRange(Invalid):
     """A number is too large, or a text has characters that cannot be kept."""
@@ -61,6 +72,7 @@ def retry_on(*laws: str) -> None:
 def action(verb: Callable[P, R]) -> Callable[P, R]:
     """Make a function one transaction, retried as a whole where the database asks for it.
 
+    It touches the rows of `by`'s merchant, or of whoever is in force in this thread where it takes no `by`.
     An action called by another joins its transaction; a refusal inside then ends both. What was
     `gathered` goes in last, so that the head of a history is locked for the shortest time.
 
@@ -74,6 +86,10 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
         if connection.in_atomic_block:
             with transaction.atomic(savepoint=False):
                 return verb(*args, **kwargs)
+        with isolation.acting(_who(kwargs)):
+            return tried(*args, **kwargs)
+
+    def tried(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             _closing.gathered = {}
             try:
@@ -93,6 +109,11 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("the last attempt returns or raises")
 
     return run
+
+
+def _who(kwargs: dict[str, Any]) -> isolation.InForce | None:
+    by = kwargs.get("by")
+    return by if hasattr(by, "merchant_id") else isolation.in_force()
 
 
 def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
@@ -133,9 +154,24 @@ def rows(
     """
     connection.ensure_connection()
     factory = args_row(into) if into else namedtuple_row
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
+    with (
+        connection.own_transaction(),  # type: ignore[attr-defined]  # of our backend
+        connection.wrap_database_errors,
+        psycopg.Cursor(connection.connection, row_factory=factory) as cursor,
+    ):
         cursor.execute(statement, params, binary=binary)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Let all that is read in the block come from one transaction, which writes nothing."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        rows("SET TRANSACTION READ ONLY")
+        yield
 
 
 def conninfo() -> str:
@@ -168,6 +204,9 @@ def translated(error: Error | Again) -> Exception:
         if law in _laws:
             return _laws[law](said=cause.diag.message_primary) if law == cause.sqlstate else _laws[law]()
     if cause.sqlstate in _WORTH_ANOTHER_TRY:
+        return Busy()
+    if cause.sqlstate == _TOO_LATE:
+        connection.close()  # the next connection learns anew what time it is there
         return Busy()
     if isinstance(error, OperationalError | InterfaceError) and cause.sqlstate in _CUT_OFF:
         connection.close()

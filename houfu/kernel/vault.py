@@ -50,15 +50,15 @@ def fingerprint(text: str, purpose: str) -> bytes:
 
 
 def _key(use: str) -> bytes:
-    return hashlib.sha256(_master(settings.HOME / "keys" / "vault.key") + use.encode()).digest()
+    return hashlib.sha256(kept_key(settings.HOME / "keys" / "vault.key") + use.encode()).digest()
 
 
 @lru_cache(maxsize=8)
-def _master(path: Path) -> bytes:
-    """Read the key, making it at the first use; whoever comes second reads what the first has written."""
+def kept_key(path: Path) -> bytes:
+    """Read a key, making it at the first use; whoever comes second reads what the first has written."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f"vault.{secrets.token_hex(8)}")
+        draft = path.with_name(f"{path.stem}.{secrets.token_hex(8)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
             file.write(secrets.token_bytes(32))
         with suppress(FileExistsError):

@@ -2,7 +2,7 @@
 
 import hmac
 
-from houfu.kernel import clock
+from houfu.kernel import clock, isolation
 from houfu.kernel.errors import Unauthenticated
 from houfu.people.actions import digest
 from houfu.people.actor import Actor
@@ -18,7 +18,8 @@ def actor_of(token: str) -> Actor:
     parts = token.split("_", 3)
     if len(parts) != 4 or parts[0] != "hf" or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts[1:3]):
         raise Unauthenticated()
-    key = ApiKey.objects.filter(merchant_id=int(parts[1]), id=int(parts[2])).first()
+    with isolation.acting(isolation.Party("key", int(parts[1]))):
+        key = ApiKey.objects.filter(merchant_id=int(parts[1]), id=int(parts[2])).first()
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(parts[3])):
         raise Unauthenticated()
     if key.revoked_at or key.expires_at <= clock.now():

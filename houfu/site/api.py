@@ -13,7 +13,7 @@ from houfu import __version__
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
-from houfu.kernel import db
+from houfu.kernel import db, isolation
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
@@ -25,6 +25,7 @@ from houfu.people import queries as people
 from houfu.people.actor import Actor
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
+from houfu.site.acting import reads_together
 
 log = logging.getLogger("houfu.api")
 
@@ -33,7 +34,9 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        return people.actor_of(token)
+        by = people.actor_of(token)
+        isolation.enter(by)
+        return by
 
 
 class Unexpected(Refused):
@@ -54,6 +57,7 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 api.add_decorator(strict_query)
+api.add_decorator(reads_together)
 for router in (
     calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
 ):  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
 from houfu.people import queries as people
@@ -53,7 +53,8 @@ class IdempotencyMiddleware:
             return self.get_response(request)
         try:
             by = people.actor_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
-            return self._once(request, by, key)
+            with isolation.acting(by):
+                return self._once(request, by, key)
         except _NotKept as refused:
             return refused.response
         except Refused as refusal:

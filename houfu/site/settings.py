@@ -15,7 +15,7 @@ def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
     """Describe one way into the database: everybody who comes in takes the role that fits the work."""
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "houfu.kernel.backend",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -77,7 +77,7 @@ INSTALLED_APPS = [
     )
 ]
 ROOT_URLCONF = "houfu.site.urls"
-MIDDLEWARE = ["houfu.site.idempotency.IdempotencyMiddleware"]
+MIDDLEWARE = ["houfu.site.acting.ActingMiddleware", "houfu.site.idempotency.IdempotencyMiddleware"]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
 USE_TZ = True

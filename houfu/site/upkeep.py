@@ -7,11 +7,11 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from houfu.calendars import actions as calendars
-from houfu.kernel import clock, db, fence, postgres, states
+from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
 from houfu.limits.states import LOAN, POOL
@@ -31,6 +31,15 @@ MACHINES = {
 }
 
 
+# What may run with more rights than its caller, and does so as houfu_engine: it alone writes the ledger and the history.
+# It sees no more merchants than its caller: the policies bind it too.
+ENGINE_FUNCTIONS = (
+    "history_append_v1",
+    "kernel_merchant_v1",
+    "ledger_lock_v1",
+    "ledger_open_v1",
+    "ledger_post_v1",
+)
 CLOCK = "clock.json"  # where a trial instance is told what time it is
 
 
@@ -59,7 +68,8 @@ def migrate(*, kind: str) -> None:
         kind: "live" or "trial"; decides once, at the first start, whether the clock may ever be moved.
     """
     call_command("migrate", database="owner", verbosity=0)
-    with connections["owner"].cursor() as cursor:
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        isolation.apply(cursor, ENGINE_FUNCTIONS)
         for machine, moves in MACHINES.items():
             cursor.execute("DELETE FROM kernel_move WHERE machine = %s", [machine])
             cursor.executemany("INSERT INTO kernel_move VALUES (%s, %s, %s)", [(machine, *m) for m in sorted(moves)])

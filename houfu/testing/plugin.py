@@ -53,9 +53,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HOUFU_HOME"] = os.environ["HOUFU_TEST_HOME"] + f"/{process}"
     _setup_django()
     _point_at(name)
-    from houfu.kernel import fence
+    from houfu.kernel import fence, isolation
 
     fence.adopt()
+    _share_key(Path(os.environ["HOUFU_TEST_HOME"]), process)
+    isolation.enter(isolation.Party("test", None))
+
+
+def _share_key(folder: Path, process: str) -> None:
+    """Let a test process have the key that the copied database knows."""
+    own = folder / process / "keys" / "context.key"
+    if not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes((folder / "main" / "keys" / "context.key").read_bytes())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

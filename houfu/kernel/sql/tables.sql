@@ -3,6 +3,11 @@
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_app') THEN CREATE ROLE houfu_app NOLOGIN; END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_verify') THEN CREATE ROLE houfu_verify NOLOGIN; END IF;
+    -- To hand functions over to it, whoever migrates must be its member.
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_engine') THEN
+        CREATE ROLE houfu_engine NOLOGIN;
+        GRANT houfu_engine TO CURRENT_USER;
+    END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO houfu_app, houfu_verify;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO houfu_app, houfu_verify;

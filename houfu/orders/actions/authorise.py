@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from houfu.kernel import clock, db, ids
+from houfu.kernel import clock, db, ids, isolation
 from houfu.kernel.errors import Invalid
 from houfu.orders.steps import refuse_future
 from houfu.people.actor import Actor
@@ -74,7 +74,6 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
     return decide(asked=[Asked(by, order) for order in orders])
 
 
-@db.action
 def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
 
@@ -86,6 +85,13 @@ def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """
     if not asked:
         return []
+    merchants = {each.by.merchant_id for each in asked}
+    with isolation.acting(isolation.Party("orders", merchants.pop() if len(merchants) == 1 else None)):
+        return _decide(asked)
+
+
+@db.action
+def _decide(asked: Sequence[Asked]) -> list[Decision]:
     refuse_future(max(each.order.at for each in asked))
     in_force = policies.at_each(each.order.at for each in asked)
     batches: dict[tuple[int, Actor, str], int] = {}
