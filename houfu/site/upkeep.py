@@ -39,6 +39,7 @@ ENGINE_FUNCTIONS = (
     "ledger_lock_v1",
     "ledger_open_v1",
     "ledger_post_v1",
+    "orders_authorise_v1",
 )
 CLOCK = "clock.json"  # where a trial instance is told what time it is
 

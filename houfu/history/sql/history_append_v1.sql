@@ -9,6 +9,7 @@ DECLARE
     seqs bigint[]; hashes bytea[];                    -- of each head, by the place of its merchant
     link_no integer[]; link_seq bigint[]; link_hash bytea[];
 BEGIN
+    PERFORM kernel_enter_v1();
     INSERT INTO history_head SELECT DISTINCT m, 0, '\x'::bytea FROM unnest(_merchant) m ORDER BY m ON CONFLICT DO NOTHING;
     PERFORM FROM history_head WHERE merchant_id = ANY (_merchant) ORDER BY merchant_id FOR UPDATE;
     SELECT array_agg(h.seq ORDER BY h.merchant_id), array_agg(h.hash ORDER BY h.merchant_id) INTO seqs, hashes

@@ -1,8 +1,8 @@
 -- Merchants kept apart, from the catalogue: run at the end of every migration, so that no new table is forgotten.
 -- Every table with a merchant_id is under row-level security, its owner too; functions that run with more rights than
 -- their caller belong to houfu_engine, which owns no table and is bound by the same policies.
--- Refuses with HF005: a function with its owner's rights that is not on the list (houfu.engine_functions), or has no
--- fixed search_path; a materialised view, which no policy reaches.
+-- Refuses with HF005: a function with more rights than its caller that is not on the list (houfu.engine_functions), has
+-- no fixed search_path or does not begin with kernel_enter_v1; a materialised view, which no policy reaches.
 DO $$
 DECLARE
     listed CONSTANT text[] := string_to_array(current_setting('houfu.engine_functions'), ',');
@@ -13,6 +13,7 @@ BEGIN
     FROM pg_proc p
     WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
       AND (p.proname <> ALL (listed)
+           OR p.proname <> 'kernel_merchant_v1' AND p.prosrc !~ '^[^;]*(;[^;]*)*\mBEGIN\s+PERFORM kernel_enter_v1\(\);'
            OR NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path=(public|pg_catalog), pg_temp$'));
     IF wrong IS NOT NULL THEN
         RAISE '% may not run with more rights than their caller', wrong USING ERRCODE = 'HF005';
@@ -33,9 +34,17 @@ BEGIN
         IF NOT thing.relforcerowsecurity THEN EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', thing.name); END IF;
         IF 'merchant_v1' <> ALL (thing.policies) THEN
             -- One answer a statement; a CASE, because it is closed to NULL and leaves the planner's estimates alone.
-            EXECUTE format($policy$CREATE POLICY merchant_v1 ON %s TO houfu_app, houfu_engine
+            EXECUTE format($policy$CREATE POLICY merchant_v1 ON %s TO houfu_app
                 USING (CASE (SELECT kernel_merchant_v1()) WHEN merchant_id THEN true WHEN -1 THEN true ELSE false END)
                 WITH CHECK (CASE (SELECT kernel_merchant_v1()) WHEN merchant_id THEN true WHEN -1 THEN true ELSE false END)
+                $policy$, thing.name);
+        END IF;
+        IF 'engine_v1' <> ALL (thing.policies) THEN
+            EXECUTE format($policy$CREATE POLICY engine_v1 ON %s TO houfu_engine
+                USING (CASE (SELECT nullif(current_setting('houfu.entered', true), '')::bigint)
+                       WHEN merchant_id THEN true WHEN -1 THEN true ELSE false END)
+                WITH CHECK (CASE (SELECT nullif(current_setting('houfu.entered', true), '')::bigint)
+                            WHEN merchant_id THEN true WHEN -1 THEN true ELSE false END)
                 $policy$, thing.name);
         END IF;
         IF 'auditor_v1' <> ALL (thing.policies) THEN

@@ -30,3 +30,11 @@ BEGIN
     RETURN CASE part[1] WHEN '*' THEN -1 ELSE part[1]::bigint END;
 END $$;
 GRANT EXECUTE ON FUNCTION kernel_merchant_v1 TO houfu_app;
+
+-- kernel_enter_v1: the first line of every function that runs as houfu_engine. What the word says is noted where the
+-- policies of that role look, so that it is not proved again for each of the function's many statements. Whatever the
+-- caller has put there is overwritten; nothing of the caller's runs between this and the function's end.
+CREATE FUNCTION kernel_enter_v1() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('houfu.entered', kernel_merchant_v1()::text, true);
+END $$;

@@ -18,6 +18,7 @@ DECLARE
     fresh_unit text[];
     notices text[];
 BEGIN
+    PERFORM kernel_enter_v1();
     PERFORM ledger_open_v1(_merchant || _merchant, _debit || _credit, _debit_owner || _credit_owner);
 
     SELECT array_agg(w ORDER BY w.merchant_id, w.id, w.unit) INTO wanted FROM (
