@@ -16,12 +16,23 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from django.conf import settings
+from django.db import DatabaseError, connection
 
 from houfu.kernel import vault
+from houfu.kernel.errors import Refused
 
 LIFE = 30  # seconds after which a word that no transaction has begun with is void
 _BLOCK = 64  # bytes, of SHA-256
 _thread = threading.local()
+
+
+class ContextKeyDiffers(Refused):
+    """This data folder's keys/context.key is not the one that the database knows.
+
+    Bring back the file that belongs to this database, or let `houfu db migrate` give the database this one.
+    """
+
+    code = "context_key_differs"
 
 
 class InForce(Protocol):
@@ -96,3 +107,18 @@ def apply(cursor: Any, engine_functions: Sequence[str]) -> None:
         " ON CONFLICT (only_one) DO UPDATE SET inner_pad = excluded.inner_pad, outer_pad = excluded.outer_pad",
         [bytes(byte ^ 0x36 for byte in key), bytes(byte ^ 0x5C for byte in key)],
     )
+
+
+def check() -> None:
+    """Refuse unless the database believes our word.
+
+    Raises:
+        ContextKeyDiffers: it knows another key, or none.
+    """
+    try:
+        with acting(Party("check", None)), connection.cursor() as cursor:
+            cursor.execute("SELECT kernel_merchant_v1()")
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) != "HF003":
+            raise
+        raise ContextKeyDiffers() from error

@@ -78,7 +78,7 @@ class UnsafePostgres(Refused):
 
 
 def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
-    """Refuse a server that could lose acknowledged work (C4), is older than 15, or lets rows through that it should not.
+    """Refuse a server that could lose acknowledged work (C4), is older than 15, or has faults in row-level security.
 
     Raises:
         UnsafePostgres: naming every setting that is wrong.

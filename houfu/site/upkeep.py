@@ -31,8 +31,8 @@ MACHINES = {
 }
 
 
-# What may run with more rights than its caller, and does so as houfu_engine: it alone writes the ledger and the history.
-# It sees no more merchants than its caller: the policies bind it too.
+# What may run with more rights than its caller, as houfu_engine, which alone writes the ledger and the history. It sees
+# no more merchants than its caller: policies bind it too.
 ENGINE_FUNCTIONS = (
     "history_append_v1",
     "kernel_merchant_v1",
@@ -106,13 +106,14 @@ def check() -> None:
     """Refuse to run on a database that is unsafe or not migrated, and take the clock that the instance has.
 
     Raises:
-        UnsafePostgres, NotMigrated, LiveClock: nothing was started.
+        UnsafePostgres, NotMigrated, ContextKeyDiffers, LiveClock: nothing was started.
     """
     connection = connections["default"]
     connection.ensure_connection()
     postgres.refuse_unsafe(connection.connection)
     if not migrated():
         raise NotMigrated()
+    isolation.check()
     path = settings.HOME / CLOCK
     if path.exists():
         if Instance.objects.get().kind != "trial":

@@ -23,7 +23,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.execute_wrappers.append(self._alone)
 
     def init_connection_state(self) -> None:
-        """Learn how the database's clock stands to ours, which may be stepped; a word's expiry is told by the former."""
+        """Learn how the database's clock stands to ours: a word's expiry is told by the former."""
         super().init_connection_state()
         now = self.connection.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]
         self._ahead = now - time.monotonic()
@@ -31,7 +31,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _set_autocommit(self, autocommit: bool) -> None:
         """Begin a transaction; psycopg itself stays in autocommit and leaves that to us."""
         if autocommit:
-            super()._set_autocommit(True)
+            super()._set_autocommit(True)  # type: ignore[misc]  # unknown to the stubs
         else:
             self._begin()
 
