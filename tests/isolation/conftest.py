@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import contextmanager
 from uuid import uuid4
 
 import psycopg
@@ -12,7 +13,6 @@ from houfu.kernel import isolation
 from houfu.testing.plugin import own_database
 
 A, B = 1, 2
-PASSWORD = "of no use elsewhere"
 # A value of each type, from which rows can be made once checks, triggers and foreign keys are out of the way.
 VALUES = {
     "bigint": "1", "integer": "1", "smallint": "1", "text": "'x' || merchant", "boolean": "true", "date": "'2025-11-10'",
@@ -80,34 +80,40 @@ class Grounds:
         except psycopg.Error as error:
             return error.sqlstate
 
-    def of_b(self):
+    def of_b(self, merchant=B):
         """Return all that B has, in one digest."""
         rows = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {}, t::text FROM {} t WHERE merchant_id = 2").format(name, sql.Identifier(name))
+            sql.SQL("SELECT {}, t::text FROM {} t WHERE merchant_id = {}").format(name, sql.Identifier(name), merchant)
             for name in self.tables
         )
-        return self.admin.execute(sql.SQL("SELECT md5(string_agg(x::text, '|' ORDER BY x)) FROM ({}) x").format(rows))
+        text = sql.SQL("SELECT md5(string_agg(x::text, '|' ORDER BY x::text)) FROM ({}) x").format(rows)
+        return self.admin.execute(text).fetchone()[0]
+
+
+@contextmanager
+def stranger(url):
+    """Have a database attacked through a login that may be houfu_app and nothing else."""
+    login = f"houfu_stranger_{uuid4().hex[:8]}"
+    admin_url = os.environ["HOUFU_TEST_ADMIN"].rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
+    address = f"postgresql://{login}:{login}@{admin_url.split('@')[1]}"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        role = sql.Identifier(login)
+        admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE houfu_app").format(role, login))
+        there = Grounds(address, admin)
+        try:
+            there.session.execute("SET ROLE houfu_app")
+            yield there
+        finally:
+            there.session.close()
+            admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 @pytest.fixture(scope="module")
 def grounds():
     """A and B with a row in every table; grants, checks and triggers are away, so that the policies stand alone."""
-    login = f"houfu_stranger_{uuid4().hex[:8]}"
-    with own_database() as url:
-        name = url.rsplit("/", 1)[1]
-        address = os.environ["HOUFU_TEST_ADMIN"].rsplit("/", 1)[0] + "/" + name
-        with psycopg.connect(address, autocommit=True) as admin:
-            role = sql.Identifier(login)
-            admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {} IN ROLE houfu_app").format(role, PASSWORD))
-            try:
-                host = address.split("@")[1]
-                there = Grounds(f"postgresql://{login}:{PASSWORD.replace(' ', '%20')}@{host}", admin)
-                there.session.execute("SET ROLE houfu_app")
-                _fill(there)
-                yield there
-                there.session.close()
-            finally:
-                admin.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(role))
+    with own_database() as url, stranger(url) as there:
+        _fill(there)
+        yield there
 
 
 def _fill(there):

@@ -46,12 +46,12 @@ def test_a_forged_word_opens_nothing(grounds):
 
 
 def test_a_forged_word_moves_nothing_either(grounds):
-    before = grounds.of_b().fetchone()
+    before = grounds.of_b()
     for word in forged(grounds).values():
         assert grounds.attempt("DELETE FROM orders_order", word or " ") == NOBODY
         call = "SELECT ledger_open_v1('{2}', '{cash:bank}', '{1}')"
         assert grounds.attempt(call, word or " ") == NOBODY
-    assert grounds.of_b().fetchone() == before
+    assert grounds.of_b() == before
 
 
 def test_a_word_is_void_when_its_time_is_over(grounds):
@@ -94,14 +94,14 @@ def test_a_word_put_in_by_a_statement_chooses_nobody_else(grounds):
 
 
 def test_what_the_engine_notes_for_itself_opens_nothing_to_its_caller(grounds):
-    before = grounds.of_b().fetchone()
+    before = grounds.of_b()
     for entered in ("2", "-1"):
         note = f"SELECT set_config('houfu.entered', '{entered}', false)"
         assert grounds.attempt([note, SEEN]) == [(A,)]
         outcome = grounds.attempt([note, "SELECT ledger_open_v1('{2}', '{cash:bank}', '{9}')"])
         assert outcome == "42501"
     assert grounds.attempt("SELECT kernel_enter_v1()") == "42501"
-    assert grounds.of_b().fetchone() == before
+    assert grounds.of_b() == before
     grounds.session.execute("RESET houfu.entered")
 
 
