@@ -56,16 +56,16 @@ def pytest_configure(config: pytest.Config) -> None:
     from houfu.kernel import fence, isolation
 
     fence.adopt()
-    _share_key(Path(os.environ["HOUFU_TEST_HOME"]), process)
+    share_key(Path(os.environ["HOUFU_HOME"]))
     isolation.enter(isolation.Party("test", None))
 
 
-def _share_key(folder: Path, process: str) -> None:
-    """Let a test process have the key that the copied database knows."""
-    own = folder / process / "keys" / "context.key"
+def share_key(home: Path) -> None:
+    """Put the key that all the test databases know into a data folder."""
+    own = home / "keys" / "context.key"
     if not own.exists():
         own.parent.mkdir(parents=True, exist_ok=True)
-        own.write_bytes((folder / "main" / "keys" / "context.key").read_bytes())
+        own.write_bytes((Path(os.environ["HOUFU_TEST_HOME"]) / "main" / "keys" / "context.key").read_bytes())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
