@@ -14,7 +14,6 @@ pytestmark = pytest.mark.usefixtures("db")
 NOBODY = "HF003"
 
 
-
 def test_one_connection_serves_two_merchants_a_thousand_times():
     shops = [open_shop(), open_shop()]
     pid = db_pid()
@@ -138,7 +137,12 @@ def test_a_release_with_known_faults_is_refused(version):
             return self
 
         def fetchall(self):
-            return [("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on"), ("server_version_num", version)]
+            return [
+                ("fsync", "on"),
+                ("full_page_writes", "on"),
+                ("synchronous_commit", "on"),
+                ("server_version_num", version),
+            ]
 
     with pytest.raises(postgres.UnsafePostgres):
         postgres.refuse_unsafe(Old())
@@ -151,6 +155,11 @@ def test_a_release_without_them_is_taken(version):
             return self
 
         def fetchall(self):
-            return [("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on"), ("server_version_num", version)]
+            return [
+                ("fsync", "on"),
+                ("full_page_writes", "on"),
+                ("synchronous_commit", "on"),
+                ("server_version_num", version),
+            ]
 
     postgres.refuse_unsafe(New())

@@ -9,6 +9,7 @@ from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import open_shop
 from tests.isolation.conftest import stranger
 
+
 @pytest.fixture(scope="module")
 def shops():
     """A and B with orders, and a stranger's session."""

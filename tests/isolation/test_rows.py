@@ -18,7 +18,9 @@ def each(grounds, text, expected, **more):
 def test_there_are_rows_to_be_had(grounds):
     assert len(grounds.tables) >= 30
     counts = {
-        table: grounds.admin.execute(sql.SQL("SELECT count(*) FROM {} WHERE merchant_id IN (1, 2)").format(sql.Identifier(table))).fetchone()[0]
+        table: grounds.admin.execute(
+            sql.SQL("SELECT count(*) FROM {} WHERE merchant_id IN (1, 2)").format(sql.Identifier(table))
+        ).fetchone()[0]
         for table in grounds.tables
     }
     assert set(counts.values()) == {2}
@@ -35,9 +37,14 @@ def test_a_changes_nothing_of_b(grounds):
     before = grounds.of_b()
     assert each(grounds, "UPDATE {table} SET merchant_id = merchant_id WHERE merchant_id = 2", 0) == {}
     assert each(grounds, "DELETE FROM {table} WHERE merchant_id = 2", 0) == {}
-    assert each(
-        grounds, "MERGE INTO {table} t USING (VALUES (2)) b (id) ON t.merchant_id = b.id WHEN MATCHED THEN DELETE", 0
-    ) == {}
+    assert (
+        each(
+            grounds,
+            "MERGE INTO {table} t USING (VALUES (2)) b (id) ON t.merchant_id = b.id WHEN MATCHED THEN DELETE",
+            0,
+        )
+        == {}
+    )
     assert each(grounds, "TRUNCATE {table}", REFUSED) == {}
     assert grounds.of_b() == before
 
@@ -58,10 +65,10 @@ def test_a_key_that_b_has_is_refused_like_one_that_nobody_has(grounds):
 
 
 def test_a_reference_to_a_row_of_b_finds_nothing(grounds):
-    """A foreign key is followed with its owner's eyes, past the policies: within A's own merchant_id, so it finds none."""
+    """A foreign key is followed past the policies, but within A's own merchant_id: it finds none of B's."""
     grounds.admin.execute(
-        "INSERT INTO merchants_group (merchant_id, id, name, channel_account_id, created_at) VALUES (2, 77, '-', 1, now())"
-        " ON CONFLICT DO NOTHING"
+        "INSERT INTO merchants_group (merchant_id, id, name, channel_account_id, created_at)"
+        " VALUES (2, 77, '-', 1, now()) ON CONFLICT DO NOTHING"
     )
     to = "UPDATE limits_pool SET group_id = {} WHERE merchant_id = 1"
     assert [grounds.attempt(to.format(group_id)) for group_id in (1, 77, 78)] == [1, "23503", "23503"]
@@ -72,7 +79,9 @@ def test_copying_out_gives_a_its_own_and_copying_in_is_no_way(grounds):
     for table in grounds.tables:
         with grounds.session.transaction(force_rollback=True), grounds.session.cursor() as cursor:
             cursor.execute(sql.SQL("SET LOCAL houfu.ctx = {}").format(grounds.word()))
-            with cursor.copy(sql.SQL("COPY (SELECT merchant_id FROM {}) TO STDOUT").format(sql.Identifier(table))) as out:
+            with cursor.copy(
+                sql.SQL("COPY (SELECT merchant_id FROM {}) TO STDOUT").format(sql.Identifier(table))
+            ) as out:
                 assert b"".join(bytes(part) for part in out).split() == [b"1"], table
     assert each(grounds, "COPY {table} FROM STDIN", "0A000") == {}
 
@@ -90,6 +99,8 @@ def test_the_platform_sees_both_and_merchants_together_are_no_word(grounds):
 def test_what_the_catalogue_tells_is_not_whose_rows_there_are(grounds):
     """Samples of values and last numbers stay closed; sizes of whole tables are all there is."""
     grounds.admin.execute("ANALYZE")
-    assert grounds.attempt("SELECT tablename FROM pg_stats WHERE schemaname = 'public' AND attname = 'merchant_id'") == []
+    assert (
+        grounds.attempt("SELECT tablename FROM pg_stats WHERE schemaname = 'public' AND attname = 'merchant_id'") == []
+    )
     assert grounds.attempt("SELECT 1 FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL") == []
     assert grounds.attempt("SELECT 1 FROM pg_statistic") == REFUSED

@@ -77,9 +77,10 @@ def test_no_word_opens_nothing(grounds, statement):
 
 
 def test_a_session_that_never_had_a_word_sees_nothing(grounds):
-    with psycopg.connect(grounds.url) as session, pytest.raises(psycopg.Error) as refused:
+    with psycopg.connect(grounds.url, autocommit=True) as session:
         session.execute("SET ROLE houfu_app")
-        session.execute(SEEN)
+        with pytest.raises(psycopg.Error) as refused:
+            session.execute(SEEN)
     assert refused.value.sqlstate == NOBODY
 
 
@@ -137,6 +138,8 @@ def test_a_word_overheard_elsewhere_opens_nothing_here(grounds):
         word = grounds.word(B, pid=other.info.backend_pid)
         other.execute(f"BEGIN; SET LOCAL houfu.ctx = '{word}'")
         assert other.execute(SEEN).fetchall() == [(B,)]
-        heard = grounds.attempt(["RESET ROLE", f"SELECT query FROM pg_stat_activity WHERE pid = {other.info.backend_pid}"])
+        heard = grounds.attempt(
+            ["RESET ROLE", f"SELECT query FROM pg_stat_activity WHERE pid = {other.info.backend_pid}"]
+        )
         assert len(heard) == 1
         assert grounds.attempt(SEEN, word) == NOBODY

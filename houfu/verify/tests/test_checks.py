@@ -44,7 +44,8 @@ WAYS_ROUND = (
     "CREATE MATERIALIZED VIEW shown AS SELECT * FROM orders_order",
     DEFINER + "SET search_path = public, pg_temp AS 'BEGIN PERFORM kernel_enter_v1(); RETURN 1; END'",
     DEFINER + "AS 'BEGIN PERFORM kernel_enter_v1(); RETURN 1; END'; ALTER FUNCTION shown() OWNER TO houfu_engine",
-    DEFINER + "SET search_path = public, pg_temp AS 'BEGIN RETURN 1; END'; ALTER FUNCTION shown() OWNER TO houfu_engine",
+    DEFINER
+    + "SET search_path = public, pg_temp AS 'BEGIN RETURN 1; END'; ALTER FUNCTION shown() OWNER TO houfu_engine",
     "ALTER ROLE houfu_app BYPASSRLS",
     "ALTER ROLE houfu_engine SUPERUSER",
     "GRANT houfu_engine TO houfu_app",
