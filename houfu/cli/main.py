@@ -15,6 +15,7 @@ from houfu.cli import opening
 from houfu.kernel.errors import Refused
 
 NOUNS = {
+    "approvals": ("houfu.approvals.cli:cli", "What must be agreed to, and by whom. 审批"),
     "bench": ("houfu.bench.cli:cli", "How fast this machine is. 性能"),
     "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
     "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),
@@ -32,14 +33,17 @@ NOUNS = {
     "merchant": ("houfu.merchants.cli:merchant", "Legal persons. 商户"),
     "order": ("houfu.cli.order:cli", "Orders and what happens to them. 订单"),
     "payout": ("houfu.payouts.cli:payout", "Money out. 提现"),
+    "people": ("houfu.people.cli:people", "Who works at a merchant, in which role. 员工"),
     "policy": ("houfu.policies.cli:cli", "The rules in force. 规则参数"),
     "pool": ("houfu.limits.cli:pool", "Shared limits. 额度共享"),
     "reconciliation": ("houfu.reconciliation.cli:cli", "Statements and breaks. 对账"),
+    "risk": ("houfu.risk.cli:cli", "Rules, alerts, cases, appeals, scores. 风控"),
     "simulator": ("houfu.cli.up:simulator", "A payment channel that behaves by script. 模拟通道"),
     "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
     "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),
     "verify": ("houfu.verify.cli:cli", "Prove the invariants from the books. 核验"),
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),
+    "webhooks": ("houfu.cli.webhooks:cli", "History told to other systems. 通知"),
     "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),
 }
 WITHOUT_DATABASE = {"bench", "demo", "intake", "simulator", "up", "web", "worker"}

@@ -27,11 +27,17 @@ def _until_told() -> threading.Event:
     return stop
 
 
+def told_to_stop() -> threading.Event:
+    """Let a process log to standard error, and return the event that ends it."""
+    _log()
+    return _until_told()
+
+
 @click.command()
 @click.option("--port", default=8900, show_default=True, help="Of the API on 127.0.0.1; 0 for any that is free.")
 @click.option("--trial", is_flag=True, help="At the first start: make a trial instance, with a simulated channel.")
 def up(port: int, trial: bool) -> None:
-    """Start database, door, web and worker, all on one port, until Ctrl-C. Example: houfu up --trial"""
+    """Start database, door, web, worker and sender, all on one port, until Ctrl-C. Example: houfu up --trial"""
     from houfu.site import house
 
     _log()
@@ -88,8 +94,7 @@ def intake(port: int, web_url: str, batch: int) -> None:
 @click.option("--pause", default=1.0, show_default=True, help="Seconds between rounds when there was nothing to do.")
 def worker(pause: float) -> None:
     """Work off alone what is due: sending, asking, maturing, runs. Example: houfu worker"""
-    _log()
-    stop = _until_told()
+    stop = told_to_stop()
     with opening.database():
         from houfu.site import worker as at_work
 

@@ -23,7 +23,7 @@ from houfu.site import processes
 from houfu.site.upkeep import CLOCK
 
 T = TypeVar("T")
-PATIENCE = 20  # seconds of real time for something that the worker is to do
+PATIENCE = 60  # seconds of real time for something that the worker is to do
 BEAT = 0.05
 
 
@@ -81,13 +81,29 @@ class Api:
 
 @dataclass(frozen=True)
 class Shop:
-    """A merchant with one store, one beneficiary and a key."""
+    """A merchant with its stores, one beneficiary and a key."""
 
     merchant_id: int
-    store_id: int
+    stores: list[int]
     beneficiary_id: int
     principal: str
     api: Api
+
+    @property
+    def store_id(self) -> int:
+        return self.stores[0]
+
+    def wish(self, amount_fen: int, store_id: int = 0) -> dict[str, Any]:
+        """Return what somebody says who wants so much paid out."""
+        return {
+            "store_id": store_id or self.store_id,
+            "beneficiary_id": self.beneficiary_id,
+            "amount_fen": amount_fen,
+            "purpose": "goods_settlement",
+        }
+
+    def state(self, payout_id: str) -> str:
+        return str(self.api.get(f"/payouts/{payout_id}")["state"])
 
     def limit(self) -> dict[str, Any]:
         found: dict[str, Any] = self.api.get(f"/stores/{self.store_id}/limit")
@@ -122,7 +138,7 @@ class Stage:
             self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=_environment())
         try:
             self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
-            token = json.loads(self._command("key", "create", "0", "--name", "demo", "--person", "demo", "--json"))
+            token = self.command("key", "create", "0", "--name", "demo", "--person", "demo", "--json")
         except BaseException:
             self.__exit__()
             raise
@@ -187,8 +203,8 @@ class Stage:
         self.figures.append(Figure(story, what, expected, found))
         self.say(f"{'✓' if expected == found else '✗'} {what}: {found}")
 
-    def open_shop(self, name: str, uscc: str, *, limit_fen: int) -> Shop:
-        """Open a merchant with a store, an own limit, a verified beneficiary and T+1 maturity."""
+    def open_shop(self, name: str, uscc: str, *, limit_fen: int, stores: int = 1) -> Shop:
+        """Open a merchant with stores, each with an own limit, a verified beneficiary and T+1 maturity."""
         merchant_id = self.root.post("/merchants", {"name": name, "uscc": uscc})["merchant_id"]
         self.root.post(f"/merchants/{merchant_id}/verification", {"document": "营业执照"})
         scopes = [
@@ -199,28 +215,56 @@ class Stage:
         api = self._api(key["token"])
         principal = f"2088{merchant_id:012d}"
         account = api.post("/channel-accounts", {"channel": "simulator", "principal": principal, "maturity_days": 1})
-        store = api.post("/stores", {"code": "S1", "name": f"{name}一号店", "channel_account_id": account["id"]})
-        self.root.post(f"/merchants/{merchant_id}/stores/{store['id']}/grants", {"amount_fen": limit_fen})
-        payee = api.post(
-            "/beneficiaries",
-            {
-                "kind": "bank_corporate",
-                "purpose_class": "goods_settlement",
-                "holder": name,
-                "account": f"6222{merchant_id:012d}",
-            },
+        opened = [
+            api.post("/stores", {"code": f"S{n}", "name": f"{name} {n} 号店", "channel_account_id": account["id"]})[
+                "id"
+            ]
+            for n in range(1, stores + 1)
+        ]
+        for store_id in opened:
+            self.root.post(f"/merchants/{merchant_id}/stores/{store_id}/grants", {"amount_fen": limit_fen})
+        payee = self.command(
+            "beneficiary", "register", str(merchant_id), "--kind", "bank_corporate", "--holder", name,
+            "--account", f"6222{merchant_id:012d}", "--as", "li", "--json",
+        )["id"]  # fmt: skip
+        self.command(
+            "beneficiary", "verify", str(merchant_id), str(payee), "--document", "开户许可证", "--as", "han", "--json"
         )
-        self.root.post(f"/merchants/{merchant_id}/beneficiaries/{payee['id']}/verification", {"document": "开户许可证"})
-        return Shop(merchant_id, store["id"], payee["id"], principal, api)
+        return Shop(merchant_id, opened, payee, principal, api)
 
     def verify(self) -> dict[str, Any]:
         """Run `houfu verify` as a process of its own and return its report."""
-        report: dict[str, Any] = json.loads(self._command("verify", "--json"))
-        return report
+        return self.command("verify", "--json")
 
-    def _command(self, *arguments: str) -> str:
+    def command(self, *arguments: str) -> dict[str, Any]:
+        """Run a command of an operator at the terminal, and return the JSON that it prints.
+
+        Raises:
+            StoryStuck: it printed none.
+        """
         command = [sys.executable, "-m", "houfu", "--home", str(self.home), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=_environment()).stdout
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+        try:
+            said: dict[str, Any] = json.loads(done.stdout)
+        except ValueError as error:
+            raise StoryStuck(command=" ".join(arguments), said=done.stderr[-500:]) from error
+        return said
+
+    def earn(self, shop: Shop, amount_fen: int) -> None:
+        """Let an order of this amount be received, settled and matured in every store of a shop: two days go by."""
+        orders = [
+            {"id": f"M{shop.merchant_id}-{store_id}", "store_id": store_id, "amount_fen": amount_fen}
+            for store_id in shop.stores
+        ]
+        shop.api.post("/orders:batch", {"orders": orders})
+        for kind in ("shipped", "received"):
+            shop.api.post(
+                "/orders/events:batch", {"events": [{"kind": kind, "order_id": each["id"]} for each in orders]}
+            )
+        self.move(days=1)
+        self.until("the orders settle", lambda: shop.balance("claim:pending") == 0)
+        self.move(days=1)
+        self.until("the money matures", lambda: shop.balance("claim:settled") == 0 and shop.balance("claim:matured"))
 
 
 def _environment() -> dict[str, str]:

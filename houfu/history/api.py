@@ -30,6 +30,13 @@ class LinkOut(Out):
 def links(request: HttpRequest, subject: str = "", cursor: str = "", limit: Limit = 100) -> Any:
     """List what happened to the merchant's things, newest first; of one subject, such as "payout/…", where given."""
     actor(request).require("history:read")
+    actor(request).require_whole()
     place = after(cursor, "history")
-    found = queries.links(mine(request), subject=subject, before_seq=int(place[0]) if place else None, limit=limit + 1)
+    found = queries.links(
+        mine(request),
+        subject=subject,
+        before_seq=int(place[0]) if place else None,
+        limit=limit + 1,
+        confidential="risk:write" in actor(request).scopes,
+    )
     return page(found, limit, "history", lambda link: [link.seq])

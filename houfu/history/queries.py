@@ -10,9 +10,20 @@ from houfu.kernel import db
 _SQL = Path(__file__).parent / "sql"
 
 
-def links(merchant_id: int, *, subject: str = "", before_seq: int | None = None, limit: int = 100) -> list[Link]:
-    """Return a merchant's newest links first, of one subject where it is given."""
+CONFIDENTIAL = ("alert.", "case.", "package.", "rule.")  # how verbs begin that only those who deal with risk may read
+
+
+def links(
+    merchant_id: int, *, subject: str = "", before_seq: int | None = None, limit: int = 100, confidential: bool = True
+) -> list[Link]:
+    """Return a merchant's newest links first, of one subject where it is given.
+
+    Args:
+        confidential: whether links are among them that only those who deal with risk may read.
+    """
     found = Link.objects.filter(merchant_id=merchant_id)
+    for verbs in () if confidential else CONFIDENTIAL:
+        found = found.exclude(verb__startswith=verbs)
     if subject:
         found = found.filter(subject=subject)
     if before_seq is not None:

@@ -55,6 +55,7 @@ def begin(*, by: Actor, merchant_id: int, paths: Sequence[Path], mapping_text: s
         MappingInvalid, FileUnreadable, TablesMissing: nothing was kept but the attempt.
     """
     by.require("orders:write", merchant_id)
+    by.require_whole()
     layout = mapping.read(mapping_text)
     found = _open(by=by, merchant_id=merchant_id, paths=paths, layout=layout, digest=files.digest(paths, mapping_text))
     if found.state != "reading":

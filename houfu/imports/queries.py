@@ -90,6 +90,7 @@ def steps_left(found: Import) -> int:
 def report(by: Actor, found: Import) -> dict[str, Any]:
     """Return what became of an import: steps by kind, outcome and code, and how many lines were bad or bent."""
     by.require("orders:read", found.merchant_id)
+    by.require_whole()
     key = [found.merchant_id, found.id]
     steps = db.rows(
         "SELECT kind, coalesce(outcome, 'waits') AS outcome, code, count(*) AS steps, sum(amount_fen)::bigint AS fen"
@@ -124,6 +125,7 @@ def remarks(found: Import, limit: int = 1000) -> list[dict[str, Any]]:
 def access_import(by: Actor, merchant_id: int, id: int) -> Import:
     """Return an import, if the actor may see its merchant's orders."""
     by.require("orders:read", merchant_id)
+    by.require_whole()
     found = Import.objects.filter(merchant_id=merchant_id, id=id).first()
     if found is None:
         raise NotFound()
@@ -133,4 +135,5 @@ def access_import(by: Actor, merchant_id: int, id: int) -> Import:
 def imports(by: Actor, merchant_id: int) -> list[Import]:
     """Return a merchant's imports, newest first."""
     by.require("orders:read", merchant_id)
+    by.require_whole()
     return list(Import.objects.filter(merchant_id=merchant_id).order_by("-id"))

@@ -3,7 +3,7 @@
 import struct
 from array import array
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 _DAY = date(2000, 1, 1).toordinal()
 _HEAD = struct.Struct(">iiIii")
 _NULL = b"\xff\xff\xff\xff"
@@ -67,12 +68,7 @@ def _texts(into: type[_Encoded], element_oid: int, values: Sequence[str | None])
 
 
 def _instants(into: type[_Encoded], element_oid: int, values: Sequence[datetime | None]) -> _Encoded:
-    known: dict[datetime | None, int | None] = {None: None}
-    for value in set(values) - {None}:
-        assert value
-        since = value - _EPOCH
-        known[value] = (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
-    return _numbers("q", into, element_oid, [known[value] for value in values])
+    return _numbers("q", into, element_oid, [None if v is None else (v - _EPOCH) // _TICK for v in values])
 
 
 def _days(into: type[_Encoded], element_oid: int, values: Sequence[date | None]) -> _Encoded:

@@ -81,6 +81,42 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
         OutcomeUnknown: when the connection broke; whether it committed must be asked by key.
     """
 
+    def once(*args: P.args, **kwargs: P.kwargs) -> R:
+        _closing.gathered = {}
+        try:
+            with transaction.atomic():
+                result = verb(*args, **kwargs)
+                if connection.needs_rollback:
+                    raise RuntimeError(f"{verb.__name__} went on after a refusal inside it")
+                for items, close in _closing.gathered.values():
+                    close(items)
+                return result
+        finally:
+            _closing.gathered = None
+
+    return _retried(verb, once)
+
+
+def one_call(verb: Callable[P, R]) -> Callable[P, R]:
+    """Make a function an action that does nothing but one call of an SQL function, and that call its transaction: one
+    way to the database and back instead of one each to begin, call and commit.
+
+    It is retried, refused and joined as any action; it gathers nothing.
+    """
+
+    def once(*args: P.args, **kwargs: P.kwargs) -> R:
+        _closing.may_call = True
+        try:
+            return verb(*args, **kwargs)
+        finally:
+            _closing.may_call = False
+
+    return _retried(verb, once)
+
+
+def _retried(verb: Callable[P, R], once: Callable[P, R]) -> Callable[P, R]:
+    """Make a verb join the transaction that it is called in; in none, run it `once` and again where that helps."""
+
     @wraps(verb)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if connection.in_atomic_block:
@@ -91,21 +127,12 @@ def action(verb: Callable[P, R]) -> Callable[P, R]:
 
     def tried(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, ATTEMPTS + 1):
-            _closing.gathered = {}
             try:
-                with transaction.atomic():
-                    result = verb(*args, **kwargs)
-                    if connection.needs_rollback:
-                        raise RuntimeError(f"{verb.__name__} went on after a refusal inside it")
-                    for items, close in _closing.gathered.values():
-                        close(items)
-                    return result
+                return once(*args, **kwargs)
             except (Error, Again) as error:
                 if not isinstance(translated(error), Busy) or attempt == ATTEMPTS:
                     raise_translated(error)
                 threading.Event().wait(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311  jitter is no secret
-            finally:
-                _closing.gathered = None
         raise AssertionError("the last attempt returns or raises")
 
     return run
@@ -130,7 +157,9 @@ def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
 def call(function: str, *args: Any) -> list[Any]:
     """Call an SQL function inside an action and return its rows as named tuples; lists go as binary arrays."""
     if not connection.in_atomic_block:
-        raise RuntimeError(f"{function} needs an action around it")
+        if not getattr(_closing, "may_call", False):
+            raise RuntimeError(f"{function} needs an action around it")
+        _closing.may_call = False  # a second call would be a second transaction
     statement, types = _signature(function)
     try:
         bound = [encoded(type_, arg) for type_, arg in zip(types, args, strict=True)]
@@ -163,6 +192,7 @@ def rows(
         return cursor.fetchall() if cursor.description else []
 
 
+<<<<<<< HEAD
 @contextmanager
 def reading() -> Iterator[None]:
     """Let all that is read in the block come from one transaction, which writes nothing."""
@@ -172,6 +202,18 @@ def reading() -> Iterator[None]:
     with transaction.atomic():
         rows("SET TRANSACTION READ ONLY")
         yield
+=======
+def page(listing: Any, limit: int) -> list[Any]:
+    """Return the first rows of a listing, read along the index that has its order.
+
+    Where there are no statistics yet, the planner takes a merchant's rows for a few, and would fetch and sort all.
+    """
+    with transaction.atomic():
+        rows("SET LOCAL enable_bitmapscan = off")
+        found = list(listing[:limit])
+        rows("SET LOCAL enable_bitmapscan = on")
+    return found
+>>>>>>> payouts
 
 
 def conninfo() -> str:

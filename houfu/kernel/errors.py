@@ -66,7 +66,7 @@ class Forbidden(Refused):
 
 
 class Unauthenticated(Refused):
-    """The request carries no valid API key."""
+    """The request carries no key, session or invitation that is valid."""
 
     code = "unauthenticated"
     status = 401

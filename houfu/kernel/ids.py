@@ -15,6 +15,11 @@ def new() -> UUID:
 
     Within a millisecond, and a process, each is greater than the one before.
     """
+    return several(1)[0]
+
+
+def several(count: int) -> list[UUID]:
+    """Return new ids that follow one another; all but the first are counted on from it."""
     global _last
     milliseconds = int(clock.now().timestamp() * 1000)
     random = secrets.randbits(73)  # the highest bit stays free for counting on
@@ -23,5 +28,5 @@ def new() -> UUID:
     with _turn:
         if fresh >> 80 == _last >> 80 and fresh <= _last:
             fresh = _last + 1
-        _last = fresh
-    return UUID(int=fresh)
+        _last = fresh + count - 1
+    return [UUID(int=fresh + place) for place in range(count)]

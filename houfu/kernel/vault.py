@@ -26,20 +26,24 @@ class VaultClosed(Refused):
     status = 503
 
 
-def seal(text: str, place: str) -> bytes:
-    """Encrypt text for a place, such as "payouts_beneficiary/7/account/3"."""
+def seal(text: str, place: str, *, ring: str = "vault") -> bytes:
+    """Encrypt text for a place, such as "payouts_beneficiary/7/account/3".
+
+    Args:
+        ring: which key of the data folder does it; a process that is given one ring's key opens nothing else.
+    """
     nonce = os.urandom(12)
-    return nonce + AESGCM(_key("seal")).encrypt(nonce, text.encode(), place.encode())
+    return nonce + AESGCM(_key("seal", ring)).encrypt(nonce, text.encode(), place.encode())
 
 
-def unseal(sealed: bytes, place: str) -> str:
+def unseal(sealed: bytes, place: str, *, ring: str = "vault") -> str:
     """Decrypt what was sealed for this place.
 
     Raises:
         VaultClosed: another key, another place, or altered bytes.
     """
     try:
-        return AESGCM(_key("seal")).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
+        return AESGCM(_key("seal", ring)).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
     except (InvalidTag, ValueError) as error:  # the latter for what is too short to have a tag
         raise VaultClosed(place=place) from error
 
@@ -49,8 +53,18 @@ def fingerprint(text: str, purpose: str) -> bytes:
     return hmac.digest(_key("find"), f"{purpose}\n{text}".encode(), "sha256")
 
 
+<<<<<<< HEAD
 def _key(use: str) -> bytes:
     return hashlib.sha256(kept_key(settings.HOME / "keys" / "vault.key") + use.encode()).digest()
+=======
+def web_secret() -> str:
+    """Return the secret by which the web process signs what it hands out."""
+    return _key("web").hex()
+
+
+def _key(use: str, ring: str = "vault") -> bytes:
+    return hashlib.sha256(_master(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
+>>>>>>> payouts
 
 
 @lru_cache(maxsize=8)

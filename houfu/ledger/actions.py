@@ -1,9 +1,9 @@
 """The ledger: the only place where a balance moves. Other rooms post lines inside their own actions."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from houfu.kernel import db
@@ -23,6 +23,22 @@ class Line(NamedTuple):
     debit: Account
     credit: Account
     amount_fen: int
+
+
+class Transfer(NamedTuple):
+    """What one event moves.
+
+    Args:
+        id: id of the event, chosen by the caller.
+        verb: what happened, such as "orders.settle".
+        at: when it happened.
+    """
+
+    merchant_id: int
+    id: UUID
+    verb: str
+    at: datetime
+    lines: Iterable[Line]
 
 
 @db.refuse_on("ledger_account_floor")
@@ -62,39 +78,33 @@ class TransferIdReused(Refused):
 
 
 def post(merchant_id: int, transfer_id: UUID, verb: str, at: datetime, lines: Iterable[Line]) -> None:
+    """Move money and quota within the current action, as `post_all` does, for one event."""
+    post_all([Transfer(merchant_id, transfer_id, verb, at, lines)])
+
+
+def post_all(transfers: Iterable[Transfer]) -> None:
     """Move money and quota within the current action; posting the same transfer again moves nothing.
 
-    Lines between the same two accounts are added up, and lines of nothing are left out. Lines in money and lines in
-    quota become two transfers of the same id.
-
-    Args:
-        transfer_id: id of the event that moves them, chosen by the caller.
-        verb: what happened, such as "orders.settle".
-        at: when it happened.
+    Lines of a transfer between the same two accounts are added up, and lines of nothing are left out. Lines in money
+    and lines in quota become two transfers of the same id.
 
     Raises:
         InsufficientBalance, UnitsMayNotMeet, BadLine, UnknownKind, TransferIdReused: nothing moved.
     """
-    total: dict[tuple[Account, Account], int] = defaultdict(int)
-    for debit, credit, amount_fen in lines:
-        if amount_fen < 0:
-            raise BadLine(amount_fen=amount_fen)
-        total[debit, credit] += amount_fen
-    moves = [(debit, credit, amount_fen) for (debit, credit), amount_fen in total.items() if amount_fen]
+    moves: list[tuple[Any, ...]] = []
+    for merchant_id, id, verb, at, lines in transfers:
+        total: dict[tuple[Account, Account], int] = defaultdict(int)
+        for debit, credit, amount_fen in lines:
+            if amount_fen < 0:
+                raise BadLine(amount_fen=amount_fen)
+            total[debit, credit] += amount_fen
+        moves += [
+            (merchant_id, id, verb, at, *debit, *credit, amount_fen)
+            for (debit, credit), amount_fen in total.items()
+            if amount_fen
+        ]
     if moves:
-        count = len(moves)
-        db.call(
-            "ledger_post_v1",
-            [merchant_id] * count,
-            [transfer_id] * count,
-            [verb] * count,
-            [at] * count,
-            [debit.kind for debit, _, _ in moves],
-            [debit.owner for debit, _, _ in moves],
-            [credit.kind for _, credit, _ in moves],
-            [credit.owner for _, credit, _ in moves],
-            [amount_fen for _, _, amount_fen in moves],
-        )
+        db.call("ledger_post_v1", *(list(column) for column in zip(*moves, strict=True)))
 
 
 def lock(merchant_id: int, accounts: Iterable[Account]) -> dict[Account, int]:
@@ -104,10 +114,19 @@ def lock(merchant_id: int, accounts: Iterable[Account]) -> dict[Account, int]:
     with another action's.
     """
     wanted = list(dict.fromkeys(accounts))
+    return dict(zip(wanted, lock_of([(merchant_id, account) for account in wanted]), strict=True))
+
+
+def lock_of(accounts: Sequence[tuple[int, Account]]) -> list[int]:
+    """Lock accounts of several merchants, as `lock` does those of one, and return their balances in the same order.
+
+    Args:
+        accounts: merchant and account.
+    """
     locked = db.call(
         "ledger_lock_v1",
-        [merchant_id] * len(wanted),
-        [account.kind for account in wanted],
-        [account.owner for account in wanted],
+        [merchant_id for merchant_id, _ in accounts],
+        [account.kind for _, account in accounts],
+        [account.owner for _, account in accounts],
     )
-    return {wanted[row.no - 1]: row.balance_fen for row in locked}
+    return [row.balance_fen for row in locked]

@@ -24,6 +24,7 @@ def balances(request: HttpRequest, owner: int | None = None, at: Instant | None 
     """List the merchant's balances, now or rebuilt from the entries as of an instant."""
     merchant_id = mine(request)
     actor(request).require("ledger:read", merchant_id)
+    actor(request).require_whole()
     found = queries.balances_at(merchant_id, at) if at else queries.balances(merchant_id)
     return [
         BalanceOut(kind=account.kind, owner=account.owner, balance_fen=fen)

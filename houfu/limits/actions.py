@@ -116,6 +116,7 @@ def open_pool(*, by: Actor, merchant_id: int, group_id: int, share: int) -> Pool
         BadShare, PoolExists: no pool was opened.
     """
     by.require("limits:write", merchant_id)
+    by.require_whole()
     pools = policies.at(clock.now()).pools
     if not pools.share_min <= share <= pools.share_max:
         raise BadShare(share=share, least=pools.share_min, most=pools.share_max)

@@ -152,14 +152,14 @@ def pools(request: HttpRequest) -> Any:
     return queries.pools(actor(request), mine(request))
 
 
-@router.get("/pools/{pool_id}", response={200: PoolWithMembers, **PROBLEMS})
+@router.get("/pools/{int:pool_id}", response={200: PoolWithMembers, **PROBLEMS})
 def pool(request: HttpRequest, pool_id: int) -> Any:
     """Return a pool with its members."""
     found = queries.access_pool(actor(request), "limits:read", mine(request), pool_id)
     return {**PoolOut.from_orm(found).dict(), "members": queries.members(mine(request), pool_id)}
 
 
-@router.post("/pools/{pool_id}/members", response={204: None, **PROBLEMS})
+@router.post("/pools/{int:pool_id}/members", response={204: None, **PROBLEMS})
 def join_pool(request: HttpRequest, pool_id: int, body: NewMember) -> Any:
     """Make a store a member of its group's pool, and move part of its own limit there."""
     actions.join_pool(
@@ -172,14 +172,14 @@ def join_pool(request: HttpRequest, pool_id: int, body: NewMember) -> Any:
     return Status(204, None)
 
 
-@router.post("/pools/{pool_id}:freeze", response={200: PoolOut, **PROBLEMS})
+@router.post("/pools/{int:pool_id}:freeze", response={200: PoolOut, **PROBLEMS})
 def freeze_pool(request: HttpRequest, pool_id: int) -> Any:
     """Stop new draws from a pool."""
     actions.freeze_pool(by=actor(request), merchant_id=mine(request), id=pool_id)
     return queries.access_pool(actor(request), "limits:read", mine(request), pool_id)
 
 
-@router.post("/pools/{pool_id}:unfreeze", response={200: PoolOut, **PROBLEMS})
+@router.post("/pools/{int:pool_id}:unfreeze", response={200: PoolOut, **PROBLEMS})
 def unfreeze_pool(request: HttpRequest, pool_id: int) -> Any:
     """Let a frozen pool be drawn from again."""
     actions.unfreeze_pool(by=actor(request), merchant_id=mine(request), id=pool_id)

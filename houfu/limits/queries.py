@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from houfu.kernel import clock
 from houfu.kernel.errors import NotFound
 from houfu.ledger import queries as ledger
@@ -62,18 +64,18 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
-    """Return the limits of every store and pool of a merchant."""
+    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in."""
     by.require("limits:read", merchant_id)
-    pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
     pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
-    store_ids = sorted(merchants.stores_by_code(merchant_id).values())
+    store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
+    known = {pool.id: pool for pool in pools(by, merchant_id)}
     permille = policies.at(clock.now()).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
     return Snapshot(
-        stores=[_figures(id, pools.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
+        stores=[_figures(id, known.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
         pools=[
             PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
-            for pool in pools.values()
+            for pool in known.values()
         ],
     )
 
@@ -113,18 +115,31 @@ def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permi
 
 
 def access_pool(by: Actor, scope: str, merchant_id: int, id: int) -> Pool:
-    """Return a pool, if the actor may do `scope` to its merchant's things."""
+    """Return a pool, if the actor may do `scope` to its merchant's things, and sees one of its stores.
+
+    Only who is bound to no store may change a pool.
+    """
     by.require(scope, merchant_id)
-    pool = Pool.objects.filter(merchant_id=merchant_id, id=id).first()
+    pool = _seen(by, merchant_id).filter(id=id).first()
     if pool is None:
         raise NotFound()
+    if not scope.endswith(":read"):
+        by.require_whole()
     return pool
 
 
 def pools(by: Actor, merchant_id: int) -> list[Pool]:
-    """Return a merchant's pools."""
+    """Return the pools of a merchant that the actor may see: those in which a store of theirs is."""
     by.require("limits:read", merchant_id)
-    return list(Pool.objects.filter(merchant_id=merchant_id).order_by("id"))
+    return list(_seen(by, merchant_id).order_by("id"))
+
+
+def _seen(by: Actor, merchant_id: int) -> QuerySet[Pool]:
+    found = Pool.objects.filter(merchant_id=merchant_id)
+    if by.stores is None:
+        return found
+    own = Member.objects.filter(merchant_id=merchant_id, store_id__in=by.stores)
+    return found.filter(id__in=own.values("pool_id"))
 
 
 def members(merchant_id: int, pool_id: int) -> list[Member]:
@@ -137,19 +152,47 @@ def open_loan(merchant_id: int, store_id: int) -> Loan | None:
     return Loan.objects.filter(merchant_id=merchant_id, store_id=store_id).exclude(state="repaid").first()
 
 
-def stores_with_loans(merchant_id: int, store_ids: Iterable[int]) -> set[int]:
-    """Return those of the stores that have an open loan."""
-    found = Loan.objects.filter(merchant_id=merchant_id, store_id__in=list(store_ids)).exclude(state="repaid")
+def stores_with_loans(merchant_id: int) -> set[int]:
+    """Return the stores of a merchant that have an open loan."""
+    found = Loan.objects.filter(merchant_id=merchant_id).exclude(state="repaid")
     return set(found.values_list("store_id", flat=True))
 
 
 def loans(by: Actor, merchant_id: int) -> list[Loan]:
-    """Return a merchant's loans, newest first."""
+    """Return the loans of a merchant that the actor may see, newest first."""
     by.require("limits:read", merchant_id)
-    return list(Loan.objects.filter(merchant_id=merchant_id).order_by("-id"))
+    found = Loan.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
+    return list(found.order_by("-id"))
 
 
 def loans_fallen_due(at: datetime) -> Iterable[Loan]:
     """Return the loans that are due and not yet marked, held until the action ends."""
     waiting = Loan.objects.select_for_update().filter(state__in=["open", "partly_repaid"], due_at__lt=at)
     return waiting.order_by("merchant_id", "id")
+
+
+def usages(
+    by: Actor, merchant_id: int, stands: dict[Account, int] | None = None
+) -> list[tuple[str, int | None, int, int]]:
+    """Return what is in use of every store's and pool's limit, as (subject, store, used_fen, limit_fen) (K1).
+
+    Args:
+        stands: balances of the merchant to read it from; those of now unless given.
+    """
+    by.require("limits:read", merchant_id)
+    pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
+    pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
+    balances = ledger.balances(merchant_id) if stands is None else stands
+    found: list[tuple[str, int | None, int, int]] = []
+    for id in sorted(merchants.stores_by_code(merchant_id).values()):
+        store = _figures(id, pools.get(pool_of.get(id, 0)), balances, 1000)
+        found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
+    for pool in pools.values():
+        members = [store_id for store_id, pool_id in pool_of.items() if pool_id == pool.id]
+        drawn = [Account(f"q:pool:{phase}", store_id) for phase in ("held", "drawn") for store_id in members]
+        used_fen = sum(balances.get(account, 0) for account in drawn)
+        free_fen = balances.get(Account("q:pool:free", pool.id), 0)
+        found.append((f"pool/{pool.id}", None, used_fen, used_fen + free_fen))
+    return found

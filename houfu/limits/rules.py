@@ -58,7 +58,8 @@ def release(legs: Legs, phase: str, store_id: int, pool_id: int | None) -> Itera
 def receive(legs: Legs, store_id: int) -> Iterator[Line]:
     """Yield the lines that turn held legs into drawn ones."""
     for source, leg_fen in zip(SOURCES, legs, strict=True):
-        yield Line(Account(f"q:{source}:drawn", store_id), Account(f"q:{source}:held", store_id), leg_fen)
+        if leg_fen:
+            yield Line(Account(f"q:{source}:drawn", store_id), Account(f"q:{source}:held", store_id), leg_fen)
 
 
 def lose(legs: Legs, store_id: int, pool_id: int | None) -> Iterator[Line]:

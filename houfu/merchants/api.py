@@ -11,6 +11,7 @@ from houfu.kernel.http import PROBLEMS, In, Limit, Out, Page, actor, after, mine
 from houfu.merchants import actions, queries
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
+from houfu.people.sign_in.auth import require_recent
 
 router = Router(tags=["merchants"])
 
@@ -38,9 +39,12 @@ class Reason(In):
 
 class NewKey(In):
     name: str
-    person: str = Field(description="the natural person who answers for what the key does")
+    person: str = Field(default="", description="who answers for the key, as the platform says; else its maker does")
     scopes: list[str]
     days: int = Field(default=365, ge=1, le=366)
+    networks: list[str] | None = Field(
+        default=None, description="from where alone it opens anything, as 203.0.113.0/24"
+    )
 
 
 class KeyOut(Out):
@@ -51,6 +55,7 @@ class KeyOut(Out):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    networks: list[str] | None
 
 
 class NewKeyOut(KeyOut):
@@ -130,6 +135,7 @@ def verify(request: HttpRequest, merchant_id: int, body: Document) -> Any:
 @router.post("/merchants/{merchant_id}/keys", response={201: NewKeyOut, **PROBLEMS})
 def create_key(request: HttpRequest, merchant_id: int, body: NewKey) -> Any:
     """Make an API key for a merchant; its token is in this answer and nowhere else."""
+    require_recent(request)
     queries.access_merchant(actor(request), "merchants:write", merchant_id)
     key, token = people.create_key(
         by=actor(request),
@@ -138,6 +144,7 @@ def create_key(request: HttpRequest, merchant_id: int, body: NewKey) -> Any:
         person=body.person,
         scopes=body.scopes,
         days=body.days,
+        networks=body.networks,
     )
     return Status(201, {**KeyOut.from_orm(key).dict(), "token": token})
 

@@ -6,13 +6,13 @@ from houfu.kernel.terminal import emit, fields, json_option, operator_option
 from houfu.merchants import actions, queries
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
-from houfu.people.actor import SCOPES, operator
+from houfu.people.actor import KEY_SCOPES, operator
 
 MERCHANT = "merchant_id name uscc uscc_verified_at"
 STORE = "id code name channel_account_id group_id state frozen_for"
 GROUP = "id name channel_account_id size"
 CHANNEL_ACCOUNT = "id channel principal maturity_days"
-KEY = "id name person scopes expires_at revoked_at"
+KEY = "id name person scopes expires_at revoked_at networks"
 
 
 @click.group()
@@ -184,21 +184,38 @@ def key() -> None:
 @key.command()
 @click.argument("merchant_id", type=int)
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--person", required=True, help="The natural person who answers for it.")
-@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, help="All that fit, unless given.")
+@click.option("--person", default="", help="The natural person who answers for it, unless it is a member's.")
+@click.option("--staff", "staff_id", type=int, help="The member of the staff whose role, stores and tier it has.")
+@click.option("--scope", "scopes", type=click.Choice(KEY_SCOPES), multiple=True, help="All that fit, unless given.")
 @click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True)
+@click.option("--network", "networks", multiple=True, help="From where alone it opens anything, as 203.0.113.0/24.")
 @operator_option
 @json_option
 def create(
-    merchant_id: int, name: str, person: str, scopes: tuple[str, ...], days: int, operator_: str, as_json: bool
+    merchant_id: int,
+    name: str,
+    person: str,
+    staff_id: int | None,
+    scopes: tuple[str, ...],
+    days: int,
+    networks: tuple[str, ...],
+    operator_: str,
+    as_json: bool,
 ) -> None:
     """Make a key and print its token, this once. Example: houfu key create 1 --name erp --person 王芳"""
     by = operator(operator_)
     if merchant_id:
         queries.access_merchant(by, "merchants:write", merchant_id)
-    fitting = [scope for scope in SCOPES if merchant_id == 0 or scope != "platform:write"]
+    fitting = [scope for scope in KEY_SCOPES if merchant_id == 0 or scope != "platform:write"]
     made, token = people.create_key(
-        by=by, merchant_id=merchant_id, name=name, person=person, scopes=scopes or fitting, days=days
+        by=by,
+        merchant_id=merchant_id,
+        name=name,
+        person=person,
+        staff_id=staff_id,
+        scopes=scopes or fitting,
+        days=days,
+        networks=networks or None,
     )
     emit({**fields(made, KEY), "token": token}, as_json)
 

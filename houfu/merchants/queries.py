@@ -1,5 +1,8 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
+from collections.abc import Collection, Iterable, Sequence
+
+from houfu.kernel import db
 from houfu.kernel.errors import NotFound
 from houfu.merchants.models import ChannelAccount, Group, Merchant, Store
 from houfu.people.actor import Actor
@@ -15,8 +18,8 @@ def access_merchant(by: Actor, scope: str, merchant_id: int) -> Merchant:
 
 
 def access_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
-    """Return a store, if the actor may do `scope` to its merchant's things."""
-    by.require(scope, merchant_id)
+    """Return a store, if the actor may do `scope` to it."""
+    by.require(scope, merchant_id, id)
     return store(merchant_id, id)
 
 
@@ -32,9 +35,20 @@ def store(merchant_id: int, id: int) -> Store:
     return found
 
 
+def share_a_group(merchant_id: int, id: int, others: Collection[int]) -> bool:
+    """Say whether a store is in one group with any of the others."""
+    groups = Store.objects.filter(merchant_id=merchant_id, id__in=others, group_id__isnull=False).values("group_id")
+    return Store.objects.filter(merchant_id=merchant_id, id=id, group_id__in=groups).exists()
+
+
+def lock_merchant(merchant_id: int) -> None:
+    """Hold a merchant until the action ends: what its people ask for is counted one after another."""
+    list(Merchant.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id).values_list("merchant_id"))
+
+
 def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
     """Return a store and hold it until the action ends: payouts of a store come one after another."""
-    by.require(scope, merchant_id)
+    by.require(scope, merchant_id, id)
     store = Store.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, id=id).first()
     if store is None:
         raise NotFound()
@@ -44,6 +58,12 @@ def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
 def channel_account(merchant_id: int, id: int) -> ChannelAccount:
     """Return an account at a channel."""
     return ChannelAccount.objects.get(merchant_id=merchant_id, id=id)
+
+
+def channel_accounts_by_store(merchant_id: int, store_ids: Iterable[int]) -> dict[int, int]:
+    """Return the channel account of each of a merchant's stores that are named."""
+    found = Store.objects.filter(merchant_id=merchant_id, id__in=list(store_ids))
+    return dict(found.values_list("id", "channel_account_id"))
 
 
 def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:
@@ -62,9 +82,12 @@ def merchants(by: Actor, after: int = 0, limit: int = 100) -> list[Merchant]:
 
 
 def stores(by: Actor, merchant_id: int, *, after: int = 0, limit: int = 100) -> list[Store]:
-    """Return a merchant's stores, by id."""
+    """Return the stores of a merchant that the actor may see, by id."""
     by.require("merchants:read", merchant_id)
-    return list(Store.objects.filter(merchant_id=merchant_id, id__gt=after).order_by("id")[:limit])
+    found = Store.objects.filter(merchant_id=merchant_id, id__gt=after)
+    if by.stores is not None:
+        found = found.filter(id__in=by.stores)
+    return list(found.order_by("id")[:limit])
 
 
 def stores_by_code(merchant_id: int) -> dict[str, int]:
@@ -78,7 +101,14 @@ def groups(by: Actor, merchant_id: int) -> list[Group]:
     return list(Group.objects.filter(merchant_id=merchant_id).order_by("id"))
 
 
-def lock_stores(merchant_id: int, ids: list[int]) -> None:
-    """Hold several stores until the action ends."""
-    held = Store.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, id__in=ids)
-    list(held.order_by("id").values_list("id"))
+def lock_stores(stores: Sequence[tuple[int, int]]) -> None:
+    """Hold several stores until the action ends.
+
+    Args:
+        stores: merchant and id of each.
+    """
+    db.rows(
+        "SELECT FROM merchants_store s JOIN unnest(%s::bigint[], %s::bigint[]) w (merchant_id, id)"
+        " ON (w.merchant_id, w.id) = (s.merchant_id, s.id) ORDER BY s.merchant_id, s.id FOR NO KEY UPDATE OF s",
+        [[merchant_id for merchant_id, _ in stores], [id for _, id in stores]],
+    )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 import click
+from msgspec import structs
 
 from houfu.kernel import clock
 from houfu.kernel.terminal import AT, YUAN, emit, fields, json_option, operator_option
@@ -43,7 +44,7 @@ def authorise(
     """Decide an order; exit 3 where it is declined. Example: houfu order authorise 1 1 D0001 280"""
     wanted = actions.NewOrder(merchant_id, order_id, store_id, amount, at or clock.now())
     decision = actions.authorise(by=operator(operator_), orders=[wanted])[0]
-    emit(asdict(decision), as_json)
+    emit(structs.asdict(decision), as_json)
     sys.exit(3 if decision.reasons else 0)
 
 

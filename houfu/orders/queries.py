@@ -1,5 +1,6 @@
 """Reading orders, lots and evidence."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +13,10 @@ from houfu.people.actor import Actor
 
 
 def access_order(by: Actor, scope: str, merchant_id: int, id: str) -> Order:
-    """Return an order, if the actor may do `scope` to its merchant's things."""
+    """Return an order, if the actor may do `scope` to its store's things."""
     by.require(scope, merchant_id)
     order = Order.objects.filter(merchant_id=merchant_id, id=id).first()
-    if order is None:
+    if order is None or not by.sees(order.store_id):
         raise NotFound()
     return order
 
@@ -42,16 +43,18 @@ def orders(
     after: Cursor | None = None,
     limit: int = 100,
 ) -> list[Order]:
-    """Return a merchant's orders, newest first."""
+    """Return the orders of a merchant that the actor may see, newest first."""
     by.require("orders:read", merchant_id)
     found = Order.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
     if store_id is not None:
         found = found.filter(store_id=store_id)
     if state:
         found = found.filter(state=state)
     if after:
         found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
-    return list(found.order_by("-authorised_at", "-id")[:limit])
+    return db.page(found.order_by("-authorised_at", "-id"), limit)
 
 
 def lot(merchant_id: int, id: str) -> Lot | None:
@@ -67,6 +70,14 @@ def events(merchant_id: int, id: str) -> list[Event]:
 def evidence(merchant_id: int, id: str) -> list[Evidence]:
     """Return the evidence of an order's receipt."""
     return list(Evidence.objects.filter(merchant_id=merchant_id, order_id=id).order_by("recorded_at", "person"))
+
+
+def evidence_of(merchant_id: int, ids: Sequence[str]) -> dict[str, list[Evidence]]:
+    """Return the evidence of orders' receipts, by order."""
+    found: dict[str, list[Evidence]] = defaultdict(list)
+    for each in Evidence.objects.filter(merchant_id=merchant_id, order_id__in=ids):
+        found[each.order_id].append(each)
+    return found
 
 
 def evidence_due(merchant_id: int, at: datetime) -> list[Evidence]:

@@ -73,13 +73,13 @@ def advance(
     outcomes = []
     for step in steps:
         key = (step.order_id, step.ref if by_ref else "")
+        order = work.orders.get(step.order_id)
+        if order is None or not work.by.sees(order.store_id):
+            outcomes.append(Outcome(step.order_id, "refused", "order_unknown"))
+            continue
         if key in done:
             same = step.amount_fen in (0, done[key])
             outcomes.append(Outcome(step.order_id, "same" if same else "refused", "" if same else "order_event_reused"))
-            continue
-        order = work.orders.get(step.order_id)
-        if order is None:
-            outcomes.append(Outcome(step.order_id, "refused", "order_unknown"))
             continue
         try:
             decide(work, order, work.lots.get(step.order_id), step)
@@ -91,6 +91,23 @@ def advance(
             done[key] = step.amount_fen
             outcomes.append(Outcome(step.order_id, "done"))
     work.write()
+    return outcomes
+
+
+def advance_rest(
+    work: Work, steps: Sequence[Step], rest: Sequence[int], decide: Decider, *, lent_to: Sequence[int] = ()
+) -> list[Outcome]:
+    """Return the outcomes of steps of which all but the `rest` are done: those are taken now, and all is written.
+
+    Args:
+        rest: places in `steps`.
+    """
+    outcomes = [Outcome(step.order_id, "done") for step in steps]
+    if not rest:
+        work.write()
+        return outcomes
+    for place, outcome in zip(rest, advance(work, [steps[n] for n in rest], decide, lent_to=lent_to), strict=True):
+        outcomes[place] = outcome
     return outcomes
 
 

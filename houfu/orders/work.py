@@ -10,7 +10,7 @@ from uuid import UUID
 from houfu.history import actions as history
 from houfu.kernel import db, ids
 from houfu.ledger import actions as ledger
-from houfu.ledger.actions import Line
+from houfu.ledger.actions import Line, Transfer
 from houfu.limits.rules import Legs
 from houfu.people.actor import Actor
 
@@ -101,6 +101,16 @@ class _Event:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A batch whose rows are written: what is left is to post its lines and to seal it in the history."""
+
+    id: UUID
+    digest: bytes
+    rows: int
+    lines: list[Line]
+
+
 # Columns in their order; `astuple` would copy every value deeply, and take half of a settlement's time for it.
 _lot_columns = attrgetter(*(f.name for f in fields(LotRow) if f.name != "allocated_fen"))
 _event_columns = attrgetter(*(f.name for f in fields(_Event)))
@@ -125,6 +135,7 @@ class Work:
 
     Args:
         verb: what happened, as events, ledger and history call it: "settled" becomes "orders.settled".
+        beside: batches of the same steps that are written already; they are posted and sealed together with this one.
     """
 
     by: Actor
@@ -135,6 +146,7 @@ class Work:
     orders: dict[str, OrderRow] = field(default_factory=dict)
     lots: dict[str, LotRow] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
+    beside: list[Written] = field(default_factory=list)
     _events: list[_Event] = field(default_factory=list)
     _moved: set[str] = field(default_factory=set)
     _lots_moved: set[str] = field(default_factory=set)
@@ -174,8 +186,20 @@ class Work:
 
     def write(self) -> None:
         """Write all of it: orders, lots, events sealed by the history, and the ledger's transfer under the same id."""
-        if not self._events:
-            return
+        batches = [*self.beside, self._write_rows()] if self._events else self.beside
+        verb = f"orders.{self.verb}"
+        ledger.post_all(Transfer(self.merchant_id, batch.id, verb, self.at, batch.lines) for batch in batches)
+        for batch in batches:
+            history.record(
+                f"orders.{self.verb}",
+                by=self.by,
+                merchant_id=self.merchant_id,
+                subject=f"batch/{batch.id}",
+                rows_digest=batch.digest,
+                rows=batch.rows,
+            )
+
+    def _write_rows(self) -> Written:
         moved = [self.orders[order_id] for order_id in sorted(self._moved)]
         db.call(
             "orders_write_orders_v1",
@@ -187,15 +211,7 @@ class Work:
             db.call("orders_write_lots_v1", self.merchant_id, *_columns(lots))
         events = _columns(_event_columns(event) for event in self._events)
         digest = db.call("orders_write_events_v1", self.id, self.merchant_id, *events)[0].digest
-        ledger.post(self.merchant_id, self.id, f"orders.{self.verb}", self.at, self.lines)
-        history.record(
-            f"orders.{self.verb}",
-            by=self.by,
-            merchant_id=self.merchant_id,
-            subject=f"batch/{self.id}",
-            rows_digest=digest,
-            rows=len(self._events),
-        )
+        return Written(self.id, digest, len(self._events), self.lines)
 
 
 def _columns(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:

@@ -80,6 +80,7 @@ class QuoteOut(Out):
     goes_at: datetime | None
     arrives_by: datetime | None
     orders: list[PartOut]
+    chain: list[str] = Field(description="roles whose holders must agree, one after the other")
     reasons: list[ReasonOut]
     policy: str
 
@@ -102,12 +103,25 @@ class PayoutOut(Out):
     waived: bool
     state: str
     code: str
+    chain: list[str] = Field(description="roles whose holders must agree; the approval has the payout's id")
+    aggregated_fen: int = Field(description="the amount with all that is judged as one with it (P9)")
+    hold_class: str = Field(
+        description="the class of the reason for which risk looks at it first; empty if it does not"
+    )
     requested_by: str
     requested_at: datetime
     due_at: datetime
     arrives_by: datetime
     final_at: datetime | None
     policy: str
+
+
+class JoinedOut(Out):
+    """An earlier payout that one was judged as one with, and what the two share."""
+
+    joined_id: UUID
+    amount_fen: int
+    shares: list[str]
 
 
 class NewStandingOrder(In):
@@ -233,19 +247,25 @@ def payouts(
     return page(found, limit, "payouts", lambda row: [row.requested_at, row.id])
 
 
-@router.get("/payouts/{payout_id}", response={200: PayoutOut, **PROBLEMS})
+@router.get("/payouts/{uuid:payout_id}", response={200: PayoutOut, **PROBLEMS})
 def payout(request: HttpRequest, payout_id: UUID) -> Any:
     """Return a payout."""
     return queries.access_payout(actor(request), "payouts:read", mine(request), payout_id)
 
 
-@router.post("/payouts/{payout_id}:cancel", response={200: PayoutOut, **PROBLEMS})
+@router.post("/payouts/{uuid:payout_id}:cancel", response={200: PayoutOut, **PROBLEMS})
 def cancel(request: HttpRequest, payout_id: UUID) -> Any:
     """Call off a payout that has not been sent."""
     return actions.cancel(by=actor(request), merchant_id=mine(request), id=payout_id)
 
 
-@router.get("/payouts/{payout_id}/trace", response={200: dict[str, Any], **PROBLEMS})
+@router.get("/payouts/{uuid:payout_id}/joined", response={200: list[JoinedOut], **PROBLEMS})
+def joined(request: HttpRequest, payout_id: UUID) -> Any:
+    """List the earlier payouts with which one was judged as one (P9); for compliance alone."""
+    return queries.joined(actor(request), mine(request), payout_id)
+
+
+@router.get("/payouts/{uuid:payout_id}/trace", response={200: dict[str, Any], **PROBLEMS})
 def trace(request: HttpRequest, payout_id: UUID) -> Any:
     """Follow a payout to its lots, their orders and the evidence of their receipt."""
     return queries.trace(actor(request), mine(request), payout_id)

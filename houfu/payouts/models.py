@@ -19,7 +19,9 @@ class Beneficiary(models.Model):
     state = models.TextField()
     channel_state = models.TextField()
     registered_by = models.TextField()
+    person = models.TextField()
     registered_at = models.DateTimeField()
+    verified_person = models.TextField(null=True)
     usable_from = models.DateTimeField(null=True)
 
     class Meta:
@@ -47,6 +49,11 @@ class Payout(models.Model):
     code = models.TextField(default="")
     requested_by = models.TextField()
     person = models.TextField()
+    staff_id = models.BigIntegerField(null=True)
+    device = models.TextField(default="")
+    chain = ArrayField(models.TextField(), default=list)
+    aggregated_fen = models.BigIntegerField()
+    hold_class = models.TextField(default="")
     requested_at = models.DateTimeField()
     business_day = models.DateField()
     due_at = models.DateTimeField()
@@ -63,6 +70,21 @@ class Payout(models.Model):
     @property
     def net_fen(self) -> int:
         return self.amount_fen - self.fee_fen
+
+
+class JoinedPayout(models.Model):
+    """An earlier payout with which one was judged as one, and what the two share (P9)."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "payout_id", "joined_id")
+    merchant_id = models.BigIntegerField()
+    payout_id = models.UUIDField()
+    joined_id = models.UUIDField()
+    amount_fen = models.BigIntegerField()
+    shares = ArrayField(models.TextField())
+
+    class Meta:
+        managed = False
+        db_table = "payouts_joined"
 
 
 class Allocation(models.Model):

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from houfu.approvals import queries as approval_queries
 from houfu.calendars import queries as calendars
 from houfu.calendars.rules import RunDay
 from houfu.kernel import clock, db
@@ -15,12 +16,14 @@ from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.merchants import queries as merchants
 from houfu.orders import queries as orders
-from houfu.payouts import rules
-from houfu.payouts.models import Allocation, Attempt, Beneficiary, Payout, Run, StandingOrder
-from houfu.payouts.states import GIVEN_BACK
+from houfu.payouts import rules, staff
+from houfu.payouts.models import Allocation, Attempt, Beneficiary, JoinedPayout, Payout, Run, StandingOrder
+from houfu.payouts.staff import Asked
+from houfu.payouts.states import GIVEN_BACK, WAITING
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.policies.pack import Policy
+from houfu.risk import queries as risk_queries
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,20 @@ class Quote:
     goes_at: datetime | None
     arrives_by: datetime | None
     orders: list[tuple[str, int]]
+    chain: tuple[str, ...]
     reasons: list[Reason]
     policy: str
 
 
 def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, amount_fen: int, purpose: str) -> Quote:
-    """Say what a manual payout would cost, what it would pay out and every reason against it; creates nothing."""
-    by.require("payouts:read", merchant_id)
+    """Say what a manual payout would cost, what it would pay out, who would have to agree and every reason against it;
+    creates nothing."""
+    staff.reach(by, "payouts:read", merchant_id, store_id)
     at = clock.now()
     policy = policies.at(at)
-    facts = facts_for(merchant_id, policy, at, Asked(store_id, beneficiary_id, amount_fen, purpose))
+    asked = Asked(store_id, beneficiary_id, amount_fen, purpose)
+    facts = facts_for(merchant_id, policy, at, asked)
+    judgement = staff.judge(by, merchant_id, asked, at, policy)
     waived = rules.waivable(amount_fen, policy.payouts.waiver) and waivers_left(policy) > 0
     fee_fen = 0 if waived else rules.fee(amount_fen, policy.payouts.manual.fee_permille)
     return Quote(
@@ -58,18 +65,10 @@ def quote(by: Actor, merchant_id: int, *, store_id: int, beneficiary_id: int, am
         goes_at=facts.goes_at,
         arrives_by=facts.goes_at and facts.goes_at + timedelta(hours=policy.payouts.manual.arrival_hours),
         orders=orders.first_lots(merchant_id, store_id, amount_fen) if amount_fen > 0 else [],
-        reasons=rules.blocks(facts, policy.payouts),
+        chain=judgement.chain,
+        reasons=[*rules.blocks(facts, policy.payouts), *judgement.reasons],
         policy=policy.version,
     )
-
-
-class Asked(NamedTuple):
-    """What somebody wants paid out, to whom and for what."""
-
-    store_id: int
-    beneficiary_id: int
-    amount_fen: int
-    purpose: str
 
 
 def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> rules.Facts:
@@ -93,26 +92,45 @@ def facts_for(merchant_id: int, policy: Policy, at: datetime, asked: Asked) -> r
     )
 
 
-def facts_for_run(
-    merchant_id: int, policy: Policy, at: datetime, store_ids: Sequence[int]
-) -> list[tuple[int, int, rules.Facts]]:
-    """Gather what decides about paying stores out automatically: store, beneficiary and facts of each (P1, P5)."""
+class Standing(NamedTuple):
+    """A store that stands to be paid out by a run, and what decides about it."""
+
+    merchant_id: int
+    store_id: int
+    channel_account_id: int
+    beneficiary_id: int
+    facts: rules.Facts
+
+
+def facts_for_run(policy: Policy, at: datetime, run_day: date, stores: Sequence[tuple[int, int]]) -> list[Standing]:
+    """Gather what decides about paying stores out automatically, of all that were not run for this day (P1, P5).
+
+    Args:
+        stores: merchant and id of each.
+    """
     found = db.rows(
         """
-        SELECT s.id, s.state, o.beneficiary_id, o.purpose, b.purpose_class, b.state AS payee_state, b.channel_state,
-               b.usable_from, coalesce(m.balance_fen, 0) AS available_fen, coalesce(d.balance_fen, 0) AS deficit_fen
-        FROM payouts_standing_order o
+        SELECT s.merchant_id, s.id, s.state, s.channel_account_id, o.beneficiary_id, o.purpose, b.purpose_class,
+               b.state AS payee_state, b.channel_state, b.usable_from, coalesce(m.balance_fen, 0) AS available_fen,
+               coalesce(d.balance_fen, 0) AS deficit_fen
+        FROM unnest(%s::bigint[], %s::bigint[]) w (merchant_id, store_id)
+        JOIN payouts_standing_order o USING (merchant_id, store_id)
         JOIN merchants_store s ON s.merchant_id = o.merchant_id AND s.id = o.store_id
         JOIN payouts_beneficiary b ON b.merchant_id = o.merchant_id AND b.id = o.beneficiary_id
         LEFT JOIN ledger_account m ON (m.merchant_id, m.kind, m.owner) = (s.merchant_id, 'claim:matured', s.id)
         LEFT JOIN ledger_account d ON (d.merchant_id, d.kind, d.owner) = (s.merchant_id, 'deficit', s.id)
-        WHERE o.merchant_id = %s AND o.store_id = ANY (%s) ORDER BY s.id
+        WHERE NOT EXISTS (SELECT FROM payouts_run r
+                          WHERE (r.merchant_id, r.store_id, r.run_day) = (o.merchant_id, o.store_id, %s::date))
+        ORDER BY s.merchant_id, s.id
         """,
-        [merchant_id, list(store_ids)],
+        [[merchant_id for merchant_id, _ in stores], [store_id for _, store_id in stores], run_day],
     )
+    restricted = risk_queries.restricted_stores(stores)
     return [
-        (
+        Standing(
+            row.merchant_id,
             row.id,
+            row.channel_account_id,
             row.beneficiary_id,
             rules.Facts(
                 at=at,
@@ -126,10 +144,22 @@ def facts_for_run(
                 payee_channel_state=row.channel_state,
                 payee_usable_from=row.usable_from,
                 goes_at=at,
+                restricted=(row.merchant_id, row.id) in restricted,
             ),
         )
         for row in found
     ]
+
+
+def waiting_for_run(run: RunDay) -> list[tuple[int, int]]:
+    """Return the stores, by merchant and id, that stood to be paid out when a run day came and were not run since."""
+    found = db.rows(
+        "SELECT s.merchant_id, s.store_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT"
+        " FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s)"
+        " ORDER BY 1, 2",
+        [run.at, run.day],
+    )
+    return [(row.merchant_id, row.store_id) for row in found]
 
 
 class Window(NamedTuple):
@@ -161,10 +191,10 @@ def waivers_left(policy: Policy) -> int:
 
 
 def access_payout(by: Actor, scope: str, merchant_id: int, id: UUID) -> Payout:
-    """Return a payout, if the actor may do `scope` to its merchant's things."""
+    """Return a payout, if the actor may do `scope` to its store's things, or has asked for it."""
     by.require(scope, merchant_id)
     payout = Payout.objects.filter(merchant_id=merchant_id, id=id).first()
-    if payout is None:
+    if payout is None or not (by.sees(payout.store_id) or by.person == payout.person != ""):
         raise NotFound()
     return payout
 
@@ -178,16 +208,18 @@ def payouts(
     after: tuple[datetime, UUID] | None = None,
     limit: int = 100,
 ) -> list[Payout]:
-    """Return a merchant's payouts, newest first."""
+    """Return the payouts of a merchant that the actor may see, newest first."""
     by.require("payouts:read", merchant_id)
     found = Payout.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
     if store_id is not None:
         found = found.filter(store_id=store_id)
     if state:
         found = found.filter(state=state)
     if after:
         found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
-    return list(found.order_by("-requested_at", "-id")[:limit])
+    return db.page(found.order_by("-requested_at", "-id"), limit)
 
 
 def beneficiaries(by: Actor, merchant_id: int) -> list[Beneficiary]:
@@ -202,9 +234,12 @@ def standing_orders(merchant_id: int) -> list[StandingOrder]:
 
 
 def runs(by: Actor, merchant_id: int, limit: int = 100) -> list[Run]:
-    """Return what became of run days, newest first."""
+    """Return what became of the run days of the stores that the actor may see, newest first."""
     by.require("payouts:read", merchant_id)
-    return list(Run.objects.filter(merchant_id=merchant_id).order_by("-run_day", "store_id")[:limit])
+    found = Run.objects.filter(merchant_id=merchant_id)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
+    return list(found.order_by("-run_day", "store_id")[:limit])
 
 
 def allocations(merchant_id: int, payout_id: UUID) -> list[Allocation]:
@@ -228,13 +263,66 @@ def with_work(at: datetime, limit: int) -> list[Payout]:
     return list(Payout.objects.filter(next_action_at__lte=at).order_by("next_action_at")[:limit])
 
 
+def signed_content(payout: Payout) -> rules.Content:
+    """Return what those who agree to a payout see and sign."""
+    payee = Beneficiary.objects.get(merchant_id=payout.merchant_id, id=payout.beneficiary_id)
+    names = ("store_id", "amount_fen", "fee_fen", "purpose", "tax_category")
+    return rules.signed_content(
+        {"payout": str(payout.id), **{name: getattr(payout, name) for name in names}},
+        payee_shown(payee),
+        [(a.order_id, a.amount_fen, a.generation) for a in allocations(payout.merchant_id, payout.id)],
+    )
+
+
+def payee_shown(payee: Beneficiary) -> dict[str, str]:
+    """Return an account as those see it who agree to it: never its number, but what no other account has."""
+    digest = bytes(payee.account_digest).hex()
+    return {"kind": payee.kind, "holder": payee.holder, "account_tail": payee.account_tail, "account_digest": digest}
+
+
+def beneficiary_content(payee: Beneficiary) -> rules.Content:
+    """Return what those who confirm an account see and sign."""
+    return {"beneficiary": payee.id, "purpose_class": payee.purpose_class, **payee_shown(payee)}
+
+
+def confirmed() -> list[tuple[int, int]]:
+    """Return accounts that wait to be confirmed, of all merchants, and about which the people have decided by now."""
+    held = list(Beneficiary.objects.filter(state="registered").values_list("merchant_id", "id"))
+    approvals = approval_queries.states_of([(merchant_id, f"beneficiary/{id}") for merchant_id, id in held])
+    return [(m, id) for m, id in held if approvals.get((m, f"beneficiary/{id}"), "open") != "open"]
+
+
+def decided() -> list[tuple[int, UUID]]:
+    """Return payouts that wait for people, of all merchants, and about which the people have decided by now."""
+    held = list(Payout.objects.filter(state__in=WAITING).values_list("merchant_id", "id", "state"))
+    subjects = {
+        state: [(merchant_id, f"payout/{id}") for merchant_id, id, found in held if found == state] for state in WAITING
+    }
+    approvals = approval_queries.states_of(subjects["pending_approval"])
+    holds = risk_queries.states_of(subjects["risk_hold"])
+    open_states = {"open", "held", ""}
+    return [
+        (merchant_id, id)
+        for merchant_id, id, state in held
+        if (approvals if state == "pending_approval" else holds).get((merchant_id, f"payout/{id}"), "")
+        not in open_states
+    ]
+
+
+def joined(by: Actor, merchant_id: int, id: UUID) -> list[JoinedPayout]:
+    """Return the earlier payouts with which one was judged as one, for compliance (P9)."""
+    by.require("risk:write", merchant_id)
+    access_payout(by, "payouts:read", merchant_id, id)
+    return list(JoinedPayout.objects.filter(merchant_id=merchant_id, payout_id=id).order_by("joined_id"))
+
+
 def open_elsewhere(merchant_id: int, payout_id: UUID, order_ids: Sequence[str]) -> set[str]:
     """Return those orders of which another payout, neither paid nor given back, holds a part."""
     found = db.rows(
         "SELECT DISTINCT a.order_id FROM payouts_allocation a JOIN payouts_payout p"
         " ON p.merchant_id = a.merchant_id AND p.id = a.payout_id"
         " WHERE a.merchant_id = %s AND a.order_id = ANY (%s) AND a.payout_id <> %s"
-        " AND p.state IN ('scheduled', 'submitting', 'submitted', 'unknown')",
+        " AND p.final_at IS NULL",
         [merchant_id, list(order_ids), payout_id],
     )
     return {row.order_id for row in found}
@@ -292,6 +380,7 @@ def equation(by: Actor, merchant_id: int) -> dict[str, int]:
     way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
     """
     by.require("payouts:read", merchant_id)
+    by.require_whole()
     lots = db.rows(
         """
         SELECT coalesce(sum(gross_fen - lost_fen), 0)::bigint AS settled_fen,

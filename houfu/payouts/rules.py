@@ -2,14 +2,15 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from houfu.channels.port import Dedupe, Verdict
 from houfu.kernel.errors import Reason
 from houfu.kernel.money import share_down, share_half_up, yuan
-from houfu.policies.pack import Payouts, Waiver
+from houfu.policies.pack import Payouts, Policy, Waiver
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Facts:
         deficit_fen: what the store owes from refunds after payout.
         payee_class: purpose class of the beneficiary; None when the merchant has no such beneficiary.
         goes_at: when it would be sent; None when the calendar does not know.
+        restricted: whether compliance has restricted the store, so that no run pays it.
     """
 
     at: datetime
@@ -34,6 +36,7 @@ class Facts:
     payee_channel_state: str
     payee_usable_from: datetime | None
     goes_at: datetime | None
+    restricted: bool = False
 
 
 def blocks(facts: Facts, policy: Payouts) -> list[Reason]:
@@ -74,6 +77,8 @@ def blocks(facts: Facts, policy: Payouts) -> list[Reason]:
         )
     if facts.store_state != "active":
         reasons.append(Reason(f"store_{facts.store_state}", "K4", {}, "Have the store unfrozen first."))
+    if facts.restricted:
+        reasons.append(Reason("store_restricted", "K4", {}, "Ask for this payout by hand; compliance looks at it."))
     return reasons + _purpose(facts, policy) + _payee(facts, policy)
 
 
@@ -153,6 +158,36 @@ def request_no(
     return "HF" + base64.b32encode(hashlib.sha256(content.encode()).digest()).decode()[:30]
 
 
+def first_state(
+    chain: Sequence[str], hold_class: str, now: datetime, due_at: datetime, policy: Policy
+) -> tuple[str, datetime]:
+    """Return the state in which a payout begins, and when it is looked at next.
+
+    Whoever must agree is waited for until the approval lapses, which is never before a day after it could go.
+    """
+    if chain:
+        return "pending_approval", max(now + timedelta(hours=policy.staff.approval_hours), due_at + timedelta(days=1))
+    return ("risk_hold", now + HOLD_LOOK) if hold_class else ("scheduled", due_at)
+
+
+Content = dict[str, Any]  # what approvers see and sign
+
+
+def signed_content(
+    payout: Mapping[str, Any], payee: Mapping[str, str], lots: Iterable[tuple[str, int, int]]
+) -> Content:
+    """Return what those who agree to a payout see and sign: to whom, how much, for what, and out of which lots (4.6).
+
+    Args:
+        payout: its id, store_id, amount_fen, fee_fen, purpose and tax_category.
+        payee: the account's kind, holder, tail and digest as hex.
+        lots: order id, amount and generation of each lot paid out.
+    """
+    parts = "\n".join("|".join(map(str, part)) for part in sorted(lots))
+    return {**payout, "payee": dict(payee), "lots_root": hashlib.sha256(parts.encode()).hexdigest()}
+
+
+HOLD_LOOK = timedelta(hours=1)  # how often a held payout is looked at, should the word of its release be lost
 LEASE = timedelta(seconds=60)  # how long the worker that began an attempt is left alone with it
 _PATIENCE = (10, 30, 60, 120, 300, 600)  # seconds until the next question, by how many were asked
 

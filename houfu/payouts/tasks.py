@@ -2,21 +2,25 @@
 
 import logging
 from dataclasses import replace
-from datetime import time
+from datetime import date, time
+from itertools import groupby
+from operator import itemgetter
 
 from houfu.calendars import queries as calendars
 from houfu.channels import registry
 from houfu.channels.port import Answer, Channel, PayeeState, Verdict
-from houfu.kernel import clock, crash, db
+from houfu.kernel import clock, crash
 from houfu.kernel.errors import Busy, Refused
 from houfu.payouts import actions, queries, rules
 from houfu.payouts.actions.sending import Errand, errand
 from houfu.payouts.models import Payout
+from houfu.payouts.states import WAITING
 from houfu.people.actor import Actor, system
 from houfu.policies import queries as policies
 
 log = logging.getLogger("houfu.payouts")
 
+TOGETHER = 1000  # stores that a run decides at once
 FUTILE = 3  # calls in a row that said nothing, after which a channel is left alone for this round (I-23)
 
 
@@ -33,13 +37,30 @@ def run_due(by: Actor) -> int:
     latest = calendars.calendar(at).latest_run(at, automatic.weekdays, time.fromisoformat(automatic.at))
     if latest is None:
         return 0
-    waiting = db.rows(
-        "SELECT DISTINCT s.merchant_id FROM payouts_standing_order s WHERE s.since <= %s AND NOT EXISTS (SELECT"
-        " FROM payouts_run r WHERE r.merchant_id = s.merchant_id AND r.store_id = s.store_id AND r.run_day >= %s)"
-        " ORDER BY 1",
-        [latest.at, latest.day],
-    )
-    return sum(len(actions.run(by=by, merchant_id=row.merchant_id, run_day=latest.day)) for row in waiting)
+    waiting = queries.waiting_for_run(latest)
+    return sum(_run(by, latest.day, waiting[first : first + TOGETHER]) for first in range(0, len(waiting), TOGETHER))
+
+
+def _run(by: Actor, run_day: date, stores: list[tuple[int, int]]) -> int:
+    """Run stores at once or, where that is refused, merchant by merchant; one refused alone waits for the next look."""
+    try:
+        return len(actions.run(by=by, run_day=run_day, stores=stores))
+    except Refused as refusal:
+        merchants = [list(theirs) for _, theirs in groupby(stores, key=itemgetter(0))]
+        if len(merchants) == 1:
+            log.warning("merchant %s cannot be run: %s", stores[0][0], refusal)
+            return 0
+        return sum(_run(by, run_day, theirs) for theirs in merchants)
+
+
+def follow_people(by: Actor) -> int:
+    """Let payouts and accounts go on, or end, about which people have decided; return how many."""
+    decided, confirmed = queries.decided(), queries.confirmed()
+    for merchant_id, id in decided:
+        actions.follow(by=by, merchant_id=merchant_id, id=id)
+    for merchant_id, beneficiary_id in confirmed:
+        actions.follow_confirmation(by=by, merchant_id=merchant_id, id=beneficiary_id)
+    return len(decided) + len(confirmed)
 
 
 def work_off(worker: str, limit: int = 200) -> int:
@@ -72,6 +93,9 @@ def _put_off(payout: Payout) -> None:
 def _attend(payout: Payout, worker: str) -> Answer | None:
     """Take the next step of one payout and return what the channel answered, if it was asked."""
     by = system(worker)
+    if payout.state in WAITING:
+        actions.follow(by=by, merchant_id=payout.merchant_id, id=payout.id)
+        return None
     todo = errand(payout)
     channel = registry.channel(todo.channel)
     if payout.state == "scheduled":

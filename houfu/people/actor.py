@@ -1,10 +1,14 @@
 """The actor: on whose behalf something happens, and which natural person stands behind it."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
 from houfu.kernel.errors import Forbidden, NotFound
 
 SCOPES = (
+    "approvals:write",
+    "beneficiaries:write",
     "history:read",
     "ledger:read",
     "limits:read",
@@ -15,9 +19,31 @@ SCOPES = (
     "orders:write",
     "payouts:read",
     "payouts:write",
+    "people:read",
+    "people:write",
     "platform:write",
     "policies:read",
+    "risk:read",
+    "risk:write",
+    "webhooks:read",
+    "webhooks:write",
 )
+PERSONAL = frozenset(
+    {"approvals:write", "beneficiaries:write", "people:write", "webhooks:write"}
+)  # what no key may carry
+KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
+
+
+class PersonNeeded(Forbidden):
+    """This is for people alone: no key and no job may do it."""
+
+    code = "person_needed"
+
+
+class WholeMerchantNeeded(Forbidden):
+    """This belongs to no single store, so it is not for those who are bound to stores."""
+
+    code = "whole_merchant_needed"
 
 
 @dataclass(frozen=True)
@@ -25,35 +51,73 @@ class Actor:
     """Whoever acts.
 
     Args:
-        label: name in the history, such as "key/12", "operator/li" or "system/worker".
+        label: name in the history, such as "staff/3", "key/12", "operator/li" or "system/worker".
         person: the natural person behind it; two-person rules compare these, not labels.
         merchant_id: the merchant whose things the actor may touch; None for the platform's own people and jobs.
         scopes: what the actor may do.
+        kind: a member of the staff, a key, the operator at the command line, or the product by itself.
+        staff_id: which member of the staff.
+        role: their role.
+        stores: the stores that the actor is bound to; None for all of the merchant.
+        device: digest of what tells the actor's device apart, where it is known.
+        ip: the address that the request came from, where there was one.
+        stepped_up_at: when they last proved by a passkey that it is them, in this session (S8).
     """
 
     label: str
     person: str
     merchant_id: int | None
     scopes: frozenset[str]
+    kind: Literal["staff", "key", "operator", "system"] = "system"
+    staff_id: int | None = None
+    role: str = ""
+    stores: frozenset[int] | None = None
+    device: str = ""
+    ip: str = ""
+    stepped_up_at: datetime | None = None
 
-    def require(self, scope: str, merchant_id: int | None = None) -> None:
-        """Refuse unless the actor may do `scope` to things of `merchant_id`.
+    def require(self, scope: str, merchant_id: int | None = None, store_id: int | None = None) -> None:
+        """Refuse unless the actor may do `scope` to things of `merchant_id`, and of `store_id` where one is named.
 
         Raises:
             Forbidden: the scope is missing.
-            NotFound: the thing is another merchant's; it looks as if it were not there.
+            NotFound: the thing is another merchant's or store's; it looks as if it were not there.
         """
         if scope not in self.scopes:
             raise Forbidden(scope=scope)
         if merchant_id is not None and self.merchant_id not in (None, merchant_id):
             raise NotFound()
+        if store_id is not None and not self.sees(store_id):
+            raise NotFound()
+
+    def sees(self, store_id: int) -> bool:
+        """Say whether a store of the actor's merchant is among those that the actor may look at."""
+        return self.stores is None or store_id in self.stores
+
+    def require_whole(self) -> None:
+        """Refuse actors that are bound to stores: this is a matter of the whole merchant.
+
+        Raises:
+            WholeMerchantNeeded: the actor is bound to stores.
+        """
+        if self.stores is not None:
+            raise WholeMerchantNeeded()
+
+    def require_person(self) -> None:
+        """Refuse whatever is no natural person: approvals, beneficiaries, tiers and appeals are for people (S7).
+
+        Raises:
+            PersonNeeded: the actor is a key or the product by itself.
+        """
+        if self.kind not in ("staff", "operator"):
+            raise PersonNeeded()
 
 
 def operator(person: str) -> Actor:
     """Return the platform's own person at the command line, who may do everything that a scope names."""
-    return Actor(label=f"operator/{person}", person=person, merchant_id=None, scopes=frozenset(SCOPES))
+    return Actor(f"operator/{person}", person, None, frozenset(SCOPES), kind="operator")
 
 
 def system(job: str) -> Actor:
     """Return the product acting by itself: the worker, a run, an import."""
-    return Actor(label=f"system/{job}", person="", merchant_id=None, scopes=frozenset(SCOPES))
+    return Actor(f"system/{job}", "", None, frozenset(SCOPES))

@@ -4,6 +4,60 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
+class Staff(models.Model):
+    """A member of a merchant's staff, or of the platform's (merchant 0): one person in one role."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    person_id = models.BigIntegerField()
+    name = models.TextField()
+    role = models.TextField()
+    state = models.TextField()
+    store_ids = ArrayField(models.BigIntegerField(), null=True)
+    daily_count = models.SmallIntegerField()
+    per_payout_fen = models.BigIntegerField(null=True)
+    monthly_fen = models.BigIntegerField(null=True)
+    invited_by = models.TextField()
+    created_at = models.DateTimeField()
+    invitation_digest = models.BinaryField(null=True)
+    invitation_expires_at = models.DateTimeField(null=True)
+    approvals_blocked_until = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "people_staff"
+
+    @property
+    def person(self) -> str:
+        """The natural person, as an actor names it."""
+        return f"person/{self.person_id}"
+
+    @property
+    def stores(self) -> frozenset[int] | None:
+        """The stores that they are bound to; None for all of the merchant."""
+        return None if self.store_ids is None else frozenset(self.store_ids)
+
+
+class Passkey(models.Model):
+    """A passkey of a member of the staff, kept after its removal."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    staff_id = models.BigIntegerField()
+    credential_id = models.BinaryField()
+    public_key = models.BinaryField()
+    rp_id = models.TextField()
+    sign_count = models.BigIntegerField()
+    added_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "people_passkey"
+
+
 class ApiKey(models.Model):
     """A key by which a program acts for a person of a merchant, or of the platform (merchant 0)."""
 
@@ -17,6 +71,8 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+    staff_id = models.BigIntegerField(null=True)
+    networks = ArrayField(models.TextField(), null=True)
 
     class Meta:
         managed = False

@@ -1,35 +1,196 @@
-"""Reading people: who stands behind a token, and which keys there are."""
+"""Reading people: who stands behind a token or a session, who holds a role, and which keys there are."""
 
 import hmac
+import ipaddress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
+<<<<<<< HEAD
 from houfu.kernel import clock, isolation
 from houfu.kernel.errors import Unauthenticated
 from houfu.people.actions import digest
+=======
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.core.internal.sessionkit import get_session_user
+from django.contrib.sessions.backends.base import SessionBase
+
+from houfu.kernel import clock, db
+from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
+from houfu.people import models, rules
+from houfu.people.actions.keys import digest, parts
+>>>>>>> payouts
 from houfu.people.actor import Actor
-from houfu.people.models import ApiKey
+from houfu.people.models import ApiKey, Staff
 
 
-def actor_of(token: str) -> Actor:
+class FactorNeeded(Forbidden):
+    """Use the factor that your role asks for, or add it first: a passkey for money, else a passkey or a code."""
+
+    code = "factor_needed"
+
+
+@dataclass(frozen=True)
+class Passkey:
+    """A passkey, valid from `added_at` until `removed_at`; its public key is a COSE key as CBOR."""
+
+    credential_id: bytes
+    public_key: bytes
+    added_at: datetime
+    removed_at: datetime | None
+    rp_id: str = ""
+
+
+def actor_of(token: str, ip: str = "") -> Actor:
     """Return the actor whose token this is.
 
+    Args:
+        ip: where it comes from, where that is known; a key that is bound to networks opens nothing from elsewhere.
+
     Raises:
-        Unauthenticated: for a token that is malformed, unknown, expired or revoked, all alike.
+        Unauthenticated: for a token that is malformed, unknown, expired, revoked or from elsewhere, all alike.
     """
-    parts = token.split("_", 3)
-    if len(parts) != 4 or parts[0] != "hf" or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in parts[1:3]):
+    merchant_id, key_id, secret = parts(token, "hf")
+    key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+    if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(secret)):
         raise Unauthenticated()
+<<<<<<< HEAD
     with isolation.acting(isolation.Party("key", int(parts[1]))):
         key = ApiKey.objects.filter(merchant_id=int(parts[1]), id=int(parts[2])).first()
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(parts[3])):
+=======
+    if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
+>>>>>>> payouts
         raise Unauthenticated()
-    if key.revoked_at or key.expires_at <= clock.now():
-        raise Unauthenticated()
-    return Actor(
+    actor = Actor(
         label=f"key/{key.id}",
         person=key.person,
         merchant_id=key.merchant_id or None,
         scopes=frozenset(key.scopes),
+        kind="key",
+        ip=ip,
     )
+    if key.staff_id is None:
+        return actor
+    member = actor_of_staff(staff(merchant_id, key.staff_id))
+    return replace(
+        actor, scopes=actor.scopes & member.scopes, staff_id=member.staff_id, role=member.role, stores=member.stores
+    )
+
+
+def _within(networks: list[str] | None, ip: str) -> bool:
+    if networks is None:
+        return True
+    return bool(ip) and any(ipaddress.ip_address(ip) in ipaddress.ip_network(network) for network in networks)
+
+
+def actor_of_staff(member: Staff, device: str = "", ip: str = "") -> Actor:
+    """Return the actor that a member of the staff is now.
+
+    Raises:
+        Unauthenticated: they are not active.
+    """
+    if member.state != "active":
+        raise Unauthenticated()
+    return Actor(
+        label=f"staff/{member.id}",
+        person=member.person,
+        merchant_id=member.merchant_id or None,
+        scopes=rules.ROLES[member.role],
+        kind="staff",
+        staff_id=member.id,
+        role=member.role,
+        stores=member.stores,
+        device=device,
+        ip=ip,
+    )
+
+
+def actor_of_session(session: SessionBase, device: str = "", ip: str = "") -> Actor:
+    """Return the actor whose session this is, if it was opened as their role asks for.
+
+    Raises:
+        Unauthenticated: it is nobody's, or nobody's any more.
+        FactorNeeded: a password alone, or a lesser factor, is not enough.
+    """
+    member = member_of_session(session)
+    actor = actor_of_staff(member, device, ip)
+    if not rules.proven(member.role, {str(record.get("type")) for record in proofs(session)}):
+        raise FactorNeeded()
+    return replace(actor, stepped_up_at=_stepped_up(session))
+
+
+def _stepped_up(session: SessionBase) -> datetime | None:
+    """Return when a passkey was last used in a session, on the product's clock; sign-in keeps the machine's (S8)."""
+    used = [record["at"] for record in proofs(session) if record.get("type") == "webauthn"]
+    return clock.now() - timedelta(seconds=clock.machine_now().timestamp() - max(used)) if used else None
+
+
+def member_of_session(session: SessionBase) -> Staff:
+    """Return whose session this is, however far they have come.
+
+    Raises:
+        Unauthenticated: it is nobody's.
+    """
+    user = get_session_user(session)
+    member = member_of_login(user.pk) if user else None
+    if member is None:
+        raise Unauthenticated()
+    return member
+
+
+def proofs(session: SessionBase) -> list[dict[str, Any]]:
+    """Return by what, and when, the owner of a session has proven who they are."""
+    found: list[dict[str, Any]] = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
+    return found
+
+
+def member_of_login(user_id: int) -> Staff | None:
+    """Return the member of the staff that a login is."""
+    found = db.rows("SELECT merchant_id, staff_id FROM people_login WHERE user_id = %s", [user_id])
+    return Staff.objects.filter(merchant_id=found[0].merchant_id, id=found[0].staff_id).first() if found else None
+
+
+def member_called(username: str) -> Staff | None:
+    """Return the member of the staff who signs in by a name."""
+    found = db.rows("SELECT id FROM auth_user WHERE username = %s", [username.lower()])
+    return member_of_login(found[0].id) if found else None
+
+
+def staff(merchant_id: int, staff_id: int) -> Staff:
+    """Return a member of a merchant's staff.
+
+    Raises:
+        NotFound: there is no such member.
+    """
+    found = Staff.objects.filter(merchant_id=merchant_id, id=staff_id).first()
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def access_staff(by: Actor, merchant_id: int, staff_id: int) -> Staff:
+    """Return a member of a merchant's staff, if the actor may see it."""
+    by.require("people:read", merchant_id)
+    return staff(merchant_id, staff_id)
+
+
+def everybody(by: Actor, merchant_id: int, *, after: int = 0, limit: int = 100) -> list[Staff]:
+    """Return a merchant's staff, by id."""
+    by.require("people:read", merchant_id)
+    return list(Staff.objects.filter(merchant_id=merchant_id, id__gt=after).order_by("id")[:limit])
+
+
+def holders(merchant_id: int, role: str, at: datetime) -> list[Staff]:
+    """Return who holds a role now and may approve at an instant: active, and not held back after a recovery."""
+    held = Staff.objects.filter(merchant_id=merchant_id, role=role, state="active")
+    return list(held.exclude(approvals_blocked_until__gt=at).order_by("id"))
+
+
+def passkeys(merchant_id: int, staff_id: int) -> list[Passkey]:
+    """Return the passkeys of a member of the staff, removed ones too, in the order in which they were added."""
+    found = models.Passkey.objects.filter(merchant_id=merchant_id, staff_id=staff_id).order_by("id")
+    return [Passkey(bytes(p.credential_id), bytes(p.public_key), p.added_at, p.removed_at, p.rp_id) for p in found]
 
 
 def keys(merchant_id: int) -> list[ApiKey]:

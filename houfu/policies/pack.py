@@ -73,7 +73,7 @@ class Waiver(_Part, frozen=True):
 
 
 class Payouts(_Part, frozen=True):
-    """P4–P9."""
+    """P4–P9; `beneficiary_approvers` are the roles that confirm an account before it is verified."""
 
     minimum_fen: Fen
     coverage_permille: Annotated[int, msgspec.Meta(ge=1000, le=10000)]
@@ -84,6 +84,7 @@ class Payouts(_Part, frozen=True):
     automatic: Automatic
     manual: Manual
     waiver: Waiver | None = None
+    beneficiary_approvers: tuple[str, ...] = ("legal",)
 
 
 class Tier(_Part, frozen=True):
@@ -96,7 +97,7 @@ class Tier(_Part, frozen=True):
 
 
 class Staff(_Part, frozen=True):
-    """S1–S8."""
+    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`."""
 
     daily_count: tuple[Count, Count]
     face_permyriad: Annotated[int, msgspec.Meta(ge=0, le=10000)]
@@ -104,6 +105,16 @@ class Staff(_Part, frozen=True):
     store_manager: Tier
     regional_manager: Tier
     above: Tier
+    approval_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
+
+
+class Approvals(_Part, frozen=True):
+    """S7: how long a role may be lent, how often a chain is looked after, and when its next signer is reminded."""
+
+    delegation_days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    look_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
+    reminder_hours: Annotated[int, msgspec.Meta(ge=1)] = 24
 
 
 class Pools(_Part, frozen=True):
@@ -174,7 +185,7 @@ class Splits(_Part, frozen=True):
 
 
 class Risk(_Part, frozen=True):
-    """K1, K2, K4–K6."""
+    """K1–K6. What has a default came later than the first pack: the operator's own choice where no pack says else."""
 
     usage_alert_permille: Permille
     usage_calm_permille: Permille
@@ -184,6 +195,19 @@ class Risk(_Part, frozen=True):
     shared_volume_permille: Permille
     dispute_permille: Permille
     dispute_points: Count
+    shared_volume_points: Count = 5
+    person_payouts: Count = 15
+    person_hours: Count = 72
+    origin_memory: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    takeover_payouts: Count = 3
+    return_permille: Permille = 200
+    orders_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 30
+    orders_least: Count = 20
+    small_order_fen: Fen = 5_000
+    small_orders: Count = 10
+    first_orders_permille: Permille = 800
+    case_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    reminder_hours: Count = 24
 
 
 class LookThrough(_Part, frozen=True):
@@ -221,6 +245,7 @@ class Policy(_Part, frozen=True):
     splits: Splits
     risk: Risk
     compliance: Compliance
+    approvals: Approvals = Approvals()
 
 
 def read(text: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Which rules are in force when."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -9,6 +10,8 @@ from houfu.kernel import db
 from houfu.kernel.errors import NotFound, Refused
 from houfu.policies import pack
 from houfu.policies.models import Pack
+
+_known: "Packs | None" = None
 
 
 class NoPolicy(Refused):
@@ -32,19 +35,70 @@ def at(instant: datetime) -> pack.Policy:
     return _decoded(found[0].version, found[0].digest)
 
 
-def at_each(instants: Iterable[datetime]) -> list[pack.Policy]:
+@dataclass(frozen=True)
+class Packs:
+    """All packs as they were when they were read, the earliest first; a pack is never changed, but one may be added."""
+
+    starts: list[datetime]
+    digests: list[bytes]
+    versions: list[str]
+
+    def at_each(self, instants: Sequence[datetime]) -> list[pack.Policy]:
+        """Return the policy in force at each of several instants.
+
+        Raises:
+            NoPolicy: one of them lies before the first pack.
+        """
+        if not instants:
+            return []
+        earliest, last = self._place(min(instants)), self._place(max(instants))
+        if earliest == last:
+            return [self._policy(last)] * len(instants)
+        return [self._policy(self._place(instant)) for instant in instants]
+
+    def _place(self, instant: datetime) -> int:
+        place = bisect_right(self.starts, instant) - 1
+        if place < 0:
+            raise NoPolicy(at=instant.isoformat())
+        return place
+
+    def _policy(self, place: int) -> pack.Policy:
+        return _decoded(self.versions[place], self.digests[place])
+
+
+def read_packs() -> Packs:
+    """Return all packs as they are now."""
+    found = db.rows("SELECT effective_from, version, digest FROM policies_pack ORDER BY effective_from")
+    starts, digests = [row.effective_from for row in found], [row.digest for row in found]
+    return Packs(starts, digests, [row.version for row in found])
+
+
+def known_packs() -> Packs:
+    """Return all packs as this process has read them last.
+
+    Whoever decides by them has the database compare their digests with what it has, and calls `forget_packs` where it
+    has others.
+    """
+    global _known
+    found = _known or read_packs()
+    if found.starts:
+        _known = found
+    return found
+
+
+def forget_packs() -> None:
+    """Have the packs read anew by whoever asks next."""
+    global _known
+    _known = None
+
+
+def at_each(instants: Sequence[datetime]) -> list[pack.Policy]:
     """Return the policy in force at each of several instants, looked up at once.
 
     Raises:
         NoPolicy: one of them lies before the first pack.
     """
-    dated = db.rows("SELECT effective_from, version, digest FROM policies_pack ORDER BY effective_from")
-    starts = [row.effective_from for row in dated]
-    wanted = list(instants)
-    places = {instant: bisect_right(starts, instant) - 1 for instant in set(wanted)}
-    if any(place < 0 for place in places.values()):
-        raise NoPolicy(at=min(places).isoformat())
-    return [_decoded(dated[places[instant]].version, dated[places[instant]].digest) for instant in wanted]
+    return read_packs().at_each(instants)
 
 
 @lru_cache(maxsize=64)

@@ -1,9 +1,12 @@
 """Taking statements in: what is new is booked, what was booked must agree, the rest is a break (O3, I-12, I-13)."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import groupby, islice
 from typing import NamedTuple
+
+from django.db import connections
 
 from houfu.channels import port, registry
 from houfu.channels.port import Answer, Dedupe, Verdict
@@ -20,6 +23,8 @@ from houfu.people.actor import Actor
 from houfu.reconciliation import queries
 
 BATCH = 2000
+LANES = 2
+db.retry_on("reconciliation_line_once")  # two that take in one statement at once: the next try finds what is kept
 
 
 class Finding(NamedTuple):
@@ -43,11 +48,37 @@ def take_in(*, by: Actor, account: ChannelAccount, day: date) -> int:
         ChannelDown: the channel gave no statement that can be believed.
     """
     statement = registry.channel(account.channel).statement(account.principal, day)
-    lines, changed = iter(statement.lines), 0
-    while batch := list(islice(lines, BATCH)):
+    changed = book_all(by=by, account=account, day=day, lines=statement.lines)
+    _note_statement(by=by, account=account, statement=statement)
+    return changed
+
+
+def book_all(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> int:
+    """Book lines of a statement batch by batch, and return how many were judged: new ones, and breaks.
+
+    More than a batch are booked in lanes side by side; all that is said of one order or payout is in one of them.
+    """
+    if len(lines) <= BATCH:
+        return _book_lane(by, account, day, lines)
+    lanes: list[list[port.Line]] = [[] for _ in range(LANES)]
+    for line in lines:
+        lanes[hash(line.ref.partition("/")[0]) % LANES].append(line)
+
+    def work(lane: Sequence[port.Line]) -> int:
+        try:
+            return _book_lane(by, account, day, lane)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(LANES, "statement") as threads:
+        return sum(threads.map(work, lanes))
+
+
+def _book_lane(by: Actor, account: ChannelAccount, day: date, lines: Iterable[port.Line]) -> int:
+    rest, changed = iter(lines), 0
+    while batch := list(islice(rest, BATCH)):
         changed += len(book(by=by, account=account, day=day, lines=batch))
         crash.point("statement.after_batch")
-    _note_statement(by=by, account=account, statement=statement)
     return changed
 
 
@@ -64,35 +95,36 @@ def look_again(*, by: Actor, account: ChannelAccount) -> int:
 @db.action
 def book(*, by: Actor, account: ChannelAccount, day: date, lines: Sequence[port.Line]) -> dict[str, Finding]:
     """Judge those lines of a statement that are new or were breaks, and keep and return what was found, by number."""
-    agreed = queries.numbers_agreed(account, day, [line.no for line in lines])
-    open_lines = [line for line in lines if line.no not in agreed]
-    found = _judge(by, account, open_lines)
-    db.rows(
-        "INSERT INTO reconciliation_line SELECT %s, %s, %s, * FROM unnest(%s::text[], %s::text[], %s::text[],"
-        " %s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[])"
-        " ON CONFLICT (merchant_id, channel_account_id, day, no)"
-        " DO UPDATE SET outcome = excluded.outcome, code = excluded.code",
-        [
-            account.merchant_id,
-            account.id,
-            day,
-            [x.no for x in open_lines],
-            [x.kind for x in open_lines],
-            [x.ref for x in open_lines],
-            [x.amount_fen for x in open_lines],
-            [x.fee_fen for x in open_lines],
-            [x.at for x in open_lines],
-            [found[x.no].outcome for x in open_lines],
-            [found[x.no].code for x in open_lines],
-        ],
+    known = queries.known(account, day, [line.no for line in lines], [line.ref for line in lines])
+    open_lines = [line for line in lines if line.no not in known.agreed]
+    found = _judge(by, account, open_lines, known.said)
+    db.call(
+        "reconciliation_keep_v1",
+        account.merchant_id,
+        account.id,
+        day,
+        known.broken,
+        [line.no for line in open_lines],
+        [line.kind for line in open_lines],
+        [line.ref for line in open_lines],
+        [line.amount_fen for line in open_lines],
+        [line.fee_fen for line in open_lines],
+        [line.at for line in open_lines],
+        [found[line.no].outcome for line in open_lines],
+        [found[line.no].code for line in open_lines],
     )
     crash.point("statement.before_commit")
     return found
 
 
-def _judge(by: Actor, account: ChannelAccount, lines: Sequence[port.Line]) -> dict[str, Finding]:
-    """Judge lines; of those that say the same thing one agrees, and every other is a break (I-13)."""
-    taken = queries.said_already(account, [line.ref for line in lines])
+def _judge(
+    by: Actor, account: ChannelAccount, lines: Sequence[port.Line], taken: set[tuple[str, str]]
+) -> dict[str, Finding]:
+    """Judge lines; of those that say the same thing one agrees, and every other is a break (I-13).
+
+    Args:
+        taken: kind and reference of what other lines have said before.
+    """
     fresh = [line for line in lines if (line.kind, line.ref) not in taken]
     settlements = dict(_settlements(by, account, [line for line in fresh if line.kind == "settlement"]))
     found = {}

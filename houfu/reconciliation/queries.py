@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import NamedTuple
 
 from houfu.kernel import clock, db
 from houfu.merchants import queries as merchants
@@ -31,16 +32,18 @@ def days_to_fetch(account: ChannelAccount) -> list[date]:
     return [first + timedelta(days=n) for n in range((yesterday - first).days + 1)]
 
 
-def numbers_agreed(account: ChannelAccount, day: date, numbers: Sequence[str]) -> set[str]:
-    """Return those of the numbers given whose lines of a day the books agree with."""
-    known = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, day=day)
-    return set(known.filter(no__in=numbers).exclude(outcome="break").values_list("no", flat=True))
+class Known(NamedTuple):
+    """What is known of lines: numbers that agree and that are breaks, and kind and reference of what agrees."""
+
+    agreed: set[str]
+    broken: list[str]
+    said: set[tuple[str, str]]
 
 
-def said_already(account: ChannelAccount, refs: Sequence[str]) -> set[tuple[str, str]]:
-    """Return kind and reference of what lines with which the books agree have said, of the references given."""
-    agreed = Line.objects.filter(merchant_id=account.merchant_id, channel_account_id=account.id, ref__in=refs)
-    return set(agreed.exclude(outcome="break").values_list("kind", "ref"))
+def known(account: ChannelAccount, day: date, numbers: Sequence[str], refs: Sequence[str]) -> Known:
+    """Return what is known of lines of a day with these numbers, or of any day with these references."""
+    found = db.call("reconciliation_known_v1", account.merchant_id, account.id, day, list(numbers), list(refs))[0]
+    return Known(set(found.agreed), found.broken, set(zip(found.said_kind, found.said_ref, strict=True)))
 
 
 def open_breaks(account: ChannelAccount) -> list[Line]:
@@ -52,6 +55,7 @@ def open_breaks(account: ChannelAccount) -> list[Line]:
 def breaks(by: Actor, merchant_id: int, *, after: tuple[date, int, str] | None = None, limit: int = 100) -> list[Line]:
     """Return lines with which the books do not agree, oldest first."""
     by.require("ledger:read", merchant_id)
+    by.require_whole()
     found = Line.objects.filter(merchant_id=merchant_id, outcome="break")
     if after:
         found = found.extra(where=["(day, channel_account_id, no) > (%s, %s, %s)"], params=list(after))
@@ -63,6 +67,7 @@ def statements(
 ) -> list[Statement]:
     """Return fetched statements, newest first."""
     by.require("ledger:read", merchant_id)
+    by.require_whole()
     found = Statement.objects.filter(merchant_id=merchant_id)
     if before:
         found = found.extra(where=["(day, channel_account_id) < (%s, %s)"], params=list(before))

@@ -1,4 +1,4 @@
-"""The HTTP API: rooms' routers under /v1, authentication by API key, refusals as problem details."""
+"""The HTTP API: rooms' routers under /v1, keys and sessions, refusals as problem details."""
 
 import logging
 from typing import Any
@@ -7,9 +7,9 @@ from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
-from ninja.security import HttpBearer
 
 from houfu import __version__
+from houfu.approvals.api import router as approvals
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
@@ -21,15 +21,21 @@ from houfu.limits.api import router as limits
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
-from houfu.people import queries as people
-from houfu.people.actor import Actor
+from houfu.people.api import router as people
+from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
+<<<<<<< HEAD
 from houfu.site.acting import reads_together
+=======
+from houfu.risk.api import router as risk
+from houfu.webhooks.api import router as webhooks
+>>>>>>> payouts
 
 log = logging.getLogger("houfu.api")
 
 
+<<<<<<< HEAD
 class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
@@ -39,6 +45,8 @@ class ApiKey(HttpBearer):
         return by
 
 
+=======
+>>>>>>> payouts
 class Unexpected(Refused):
     """Something went wrong on our side; the request did not take effect unless asking by its key says so."""
 
@@ -51,7 +59,7 @@ api = NinjaAPI(
     version=__version__,
     description="Pay-later limits, books and payouts. Amounts are integer fen. Refusals are problem details (RFC 9457)"
     " whose `code` is stable; requests that write may carry an `Idempotency-Key`.",
-    auth=ApiKey(),
+    auth=AUTH,
     docs_url=None,
     urls_namespace="houfu",
     parser=StrictParser(),
@@ -59,7 +67,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    calendars, channels, history, ledger, limits, merchants, orders, payouts, policies, reconciliation,
+    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
+    reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

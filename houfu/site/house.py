@@ -1,4 +1,4 @@
-"""An instance on one machine: database, front, web, worker and a trial's simulated channel; one port for all."""
+"""An instance on one machine: database, front, web, worker, sender and a trial's simulated channel; one port."""
 
 import os
 from pathlib import Path
@@ -31,6 +31,7 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
         trial = Instance.objects.get().kind == "trial"
         settings.disconnect()
         front_port = processes.free_port(port)
+        os.environ.setdefault("HOUFU_URL", f"http://localhost:{front_port}")  # where passkeys sign, unless said else
         web_port = processes.free_port()
         house.add("web", "web", "--port", str(web_port), port=web_port)
         web_url = f"http://127.0.0.1:{web_port}"
@@ -38,6 +39,7 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
         if trial:
             _add_simulator(house, front_port)
         house.add("worker", "worker", "--pause", "0.2" if trial else "1")
+        house.add("sender", "webhooks", "send", "--pause", "0.2" if trial else "1")
     except BaseException:
         house.stop()
         raise

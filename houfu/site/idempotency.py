@@ -5,11 +5,15 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
+<<<<<<< HEAD
 from houfu.kernel import clock, db, isolation
+=======
+from houfu.kernel import clock, db, vault
+>>>>>>> payouts
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
-from houfu.people import queries as people
 from houfu.people.actor import Actor
+from houfu.people.sign_in.auth import identify
 
 HEADER = "Idempotency-Key"
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -49,12 +53,16 @@ class IdempotencyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         key = request.headers.get(HEADER)
-        if key is None or request.method not in WRITES:
+        if key is None or request.method not in WRITES or not request.path.startswith("/v1/"):
             return self.get_response(request)
         try:
+<<<<<<< HEAD
             by = people.actor_of(request.headers.get("Authorization", "").removeprefix("Bearer "))
             with isolation.acting(by):
                 return self._once(request, by, key)
+=======
+            return self._once(request, identify(request), key)
+>>>>>>> payouts
         except _NotKept as refused:
             return refused.response
         except Refused as refusal:
@@ -70,15 +78,17 @@ class IdempotencyMiddleware:
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
             row = [by.merchant_id or 0, by.label, operation, key]
+            place = "kernel_answer/" + "\n".join(map(str, row))
             there = db.rows(
-                "SELECT request_digest, status, body FROM kernel_answer"
+                "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
                 row,
             )
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                return HttpResponse(there[0].body, status=there[0].status, content_type="application/json")
+                body = vault.unseal(there[0].body_sealed, place)
+                return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
                 raise StillRunning()
@@ -87,7 +97,7 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, response.content.decode(), clock.now()],
+                [*row, digest, response.status_code, vault.seal(response.content.decode(), place), clock.now()],
             )
             return response
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from houfu.kernel import postgres
+from django.utils.functional import lazystr
+
+from houfu.kernel import postgres, vault
 
 HOME = Path(os.environ.get("HOUFU_HOME", Path.home() / ".houfu")).expanduser()
 PATIENCE = "-c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s"
@@ -58,7 +60,17 @@ def disconnect() -> None:
 
 
 DATABASES = _databases()
-INSTALLED_APPS = [
+SIGN_IN_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.usersessions",
+]
+ROOM_APPS = [
     f"houfu.{room}"
     for room in (
         "kernel",
@@ -67,19 +79,37 @@ INSTALLED_APPS = [
         "calendars",
         "people",
         "merchants",
+        "webhooks",
         "ledger",
         "limits",
+        "approvals",
         "channels",
         "orders",
+        "risk",
         "payouts",
         "reconciliation",
         "imports",
     )
 ]
+COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
+PUBLIC_URL = os.environ.get("HOUFU_URL", "http://localhost:8900")
+INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
+<<<<<<< HEAD
 MIDDLEWARE = ["houfu.site.acting.ActingMiddleware", "houfu.site.idempotency.IdempotencyMiddleware"]
+=======
+MIDDLEWARE = [
+    "houfu.people.sign_in.guard.GuardMiddleware",
+    "houfu.people.sign_in.sessions.SessionMiddleware",
+    "houfu.people.sign_in.guard.CsrfMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "houfu.site.idempotency.IdempotencyMiddleware",
+]
+>>>>>>> payouts
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
-SECRET_KEY = "unused: no session, no signed cookie before sign-in exists"  # noqa: S105
+WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)
+SECRET_KEY = lazystr(vault.web_secret)  # not read, and its file not made, before something is signed
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"
 LANGUAGE_CODE = "zh-hans"
@@ -87,3 +117,38 @@ USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 LOGGING_CONFIG = None
+
+# Sign-in: accounts and factors by allauth, over JSON alone; who may do what with them is in houfu.people.sign_in.
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["houfu.people.sign_in.passwords.Argon2id"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "houfu.people.sign_in.passwords.Length"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+CACHES = {"default": {"BACKEND": "houfu.people.sign_in.memory.DatabaseMemory"}}
+SESSION_ENGINE = "houfu.people.sign_in.sessions"
+SESSION_COOKIE_NAME = "__Host-houfu"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+HEADLESS_ONLY = True
+HEADLESS_CLIENTS = ("app", "browser")
+HEADLESS_TOKEN_STRATEGY = "houfu.people.sign_in.sessions.TokenStrategy"  # noqa: S105  a name
+ACCOUNT_ADAPTER = "houfu.people.sign_in.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PRESERVE_USERNAME_CASING = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "20/m/ip,5/5m/key"}
+USERSESSIONS_ADAPTER = "houfu.people.sign_in.adapters.SessionAdapter"
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
+MFA_ADAPTER = "houfu.people.sign_in.adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_TOTP_ISSUER = "Houfu"

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 
+from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
@@ -19,15 +20,24 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
+from houfu.people.states import STAFF
 from houfu.policies import actions as policies
+from houfu.risk import actions as risk
+from houfu.risk.states import MACHINES as RISK
+from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
+    "staff": states.pairs(STAFF),
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
+    "approval": states.pairs(APPROVAL),
+    **{machine: states.pairs(moves) for machine, moves in RISK.items()},
+    "endpoint": states.pairs(ENDPOINT),
+    "delivery": states.pairs(DELIVERY),
 }
 
 
@@ -77,6 +87,7 @@ def migrate(*, kind: str) -> None:
     _write_identity(kind)
     policies.load_shipped(by=system("upkeep"))
     calendars.load_shipped(by=system("upkeep"))
+    risk.load_shipped(by=system("upkeep"))
 
 
 def migrated() -> bool:

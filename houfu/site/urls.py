@@ -1,7 +1,7 @@
 """Addresses."""
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import include, path
 
 from houfu.kernel.errors import NotFound
 from houfu.kernel.http import problem
@@ -13,4 +13,4 @@ def _not_here(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 handler404 = _not_here
-urlpatterns = [path("v1/", api.urls)]
+urlpatterns = [path("v1/", api.urls), path("auth/", include("houfu.people.sign_in.urls"))]

@@ -11,6 +11,7 @@ from typing import TypeVar
 import psycopg
 from django.db import Error, connection
 
+from houfu.approvals import actions as approvals
 from houfu.channels import actions as channels
 from houfu.channels import queries as channel_queries
 from houfu.channels import registry
@@ -29,6 +30,8 @@ from houfu.people.actor import system
 from houfu.policies import queries as policies
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation import queries as reconciliation_queries
+from houfu.risk import actions as risk
+from houfu.risk import queries as risk_queries
 
 T = TypeVar("T")
 log = logging.getLogger("houfu.worker")
@@ -102,15 +105,24 @@ def take_statements() -> int:
     return _each(reconciliation_queries.accounts_behind(), take)
 
 
+def look_around() -> int:
+    """Look at the merchants to whom something has happened, and remind people of their cases (K1, K5, K6)."""
+    found = _each(risk_queries.to_look_at(clock.now()), lambda merchant_id: risk.look(by=BY, merchant_id=merchant_id))
+    return found + risk.remind(by=BY)
+
+
 CHORES: tuple[Callable[[], int], ...] = (
     follow_notices,
     take_statements,
     tend_orders,
     tell_channels,
     lambda: payout_tasks.run_due(BY),
+    lambda: payout_tasks.follow_people(BY),
     lambda: payout_tasks.work_off(NAME),
     lambda: limits.mark_overdue(by=BY),
     lambda: payouts.note_late(by=BY),
+    lambda: approvals.lapse(by=BY),
+    look_around,
 )
 
 

@@ -2,11 +2,15 @@
 
 import itertools
 import random
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from houfu.approvals import actions as approvals
+from houfu.approvals import queries as approval_queries
+from houfu.approvals.assertions import Assertion
 from houfu.channels.port import Line
 from houfu.kernel import clock
 from houfu.ledger import queries as ledger
@@ -19,13 +23,19 @@ from houfu.orders.actions.authorise import Decision
 from houfu.orders.steps import Outcome, Step
 from houfu.payouts import actions as payouts
 from houfu.payouts.models import Beneficiary, Payout
-from houfu.people.actor import SCOPES, Actor, operator, system
+from houfu.people import actions as people
+from houfu.people import queries as people_queries
+from houfu.people.actions import Settings
+from houfu.people.actor import KEY_SCOPES, Actor, operator, system
+from houfu.people.models import Staff
+from houfu.people.states import move_staff
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation.actions import Finding
+from houfu.testing.passkeys import SoftwarePasskey, unb64
 
 OPERATOR = operator("li")
 WORKER = system("worker")
-MERCHANT_SCOPES = frozenset(SCOPES) - {"platform:write"}
+MERCHANT_SCOPES = frozenset(KEY_SCOPES) - {"platform:write"}
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _numbers = itertools.count(1)
 _dice = random.SystemRandom()  # nobody's seed may make two merchants one
@@ -50,10 +60,27 @@ class Shop:
     assistant: Actor
     beneficiary_id: int = 0
     placed: list[str] = field(default_factory=list)
+    _signers: dict[str, tuple[Actor, SoftwarePasskey]] = field(default_factory=dict)
+    _hiring: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def store(self) -> int:
         return self.stores[0]
+
+    def hire(
+        self, role: str, name: str = "李雷", *, stores: Sequence[int] | None = None, identity: str = "", **caps: int
+    ) -> Actor:
+        """Take on a member of the staff, in every store unless some are named or the role is of a store."""
+        bound = self.stores if stores is None and role in ("clerk", "store_manager") else stores
+        settings = Settings(role, None if bound is None else frozenset(bound), **caps)
+        member, _ = people.invite(
+            by=self.owner,
+            merchant_id=self.merchant_id,
+            name=name,
+            identity=identity or new_identity(),
+            settings=settings,
+        )
+        return at_work(member)
 
     def place(self, *amounts_fen: int, store: int | None = None, ids: Sequence[str] = ()) -> list[Decision]:
         """Ask for orders of these amounts, one after another, in one batch."""
@@ -105,8 +132,37 @@ class Shop:
         self.mature(clock.now() + timedelta(days=60))
         return ids
 
+    def signer(self, role: str) -> tuple[Actor, SoftwarePasskey]:
+        """Return somebody of a role who agrees to everything, and their passkey."""
+        with self._hiring:
+            if role not in self._signers:
+                by = self.owner if role == "owner" else self.hire(role, role)
+                key = SoftwarePasskey("http://localhost:8900", "localhost")
+                people.add_passkey(
+                    by=by,
+                    merchant_id=self.merchant_id,
+                    staff_id=by.staff_id or 0,
+                    credential_id=key.credential_id,
+                    public_key=key.public_key,
+                )
+                self._signers[role] = by, key
+            return self._signers[role]
+
+    def agree(self, subject: str, steps: int = 8) -> None:
+        """Let those sign who must agree to a subject, or the first few of them."""
+        for _ in range(steps):
+            request = approval_queries.latest(self.merchant_id, subject)
+            if request is None or request.state != "open":
+                return
+            by, key = self.signer(request.chain[request.turn])
+            shown = approval_queries.challenge(by, self.merchant_id, request.id)
+            said = key.sign_bytes(shown.challenge)
+            parts = (unb64(said["response"][name]) for name in ("authenticatorData", "clientDataJSON", "signature"))
+            answer = Assertion(key.credential_id, *parts)
+            approvals.sign(by=by, merchant_id=self.merchant_id, id=request.id, assertion=answer)
+
     def payee(self, *, purpose_class: str = "goods_settlement", account: str = "") -> Beneficiary:
-        """Register and verify a beneficiary that has cooled already."""
+        """Register, confirm and verify a beneficiary that has cooled already."""
         registered = payouts.register(
             by=self.owner,
             merchant_id=self.merchant_id,
@@ -115,18 +171,25 @@ class Shop:
             holder="杭州某某服饰有限公司",
             account=account or f"6222{next(_numbers):012d}",
         )
-        Beneficiary.objects.filter(merchant_id=self.merchant_id, id=registered.id).update(
-            state="verified", usable_from=clock.now()
-        )
+        self.agree(f"beneficiary/{registered.id}")
+        payouts.follow_confirmation(by=WORKER, merchant_id=self.merchant_id, id=registered.id)
+        payouts.verify(by=OPERATOR, merchant_id=self.merchant_id, id=registered.id, document="开户许可证")
+        Beneficiary.objects.filter(merchant_id=self.merchant_id, id=registered.id).update(usable_from=clock.now())
         self.beneficiary_id = registered.id
         return registered
 
-    def ask(self, amount_fen: int, *, store: int | None = None, purpose: str = "goods_settlement") -> Payout:
-        """Ask for a payout to the shop's beneficiary."""
+    def asker(self, role: str = "finance") -> Actor:
+        """Take on somebody who asks for payouts, and has just proved that it is them."""
+        return proved(self.hire(role, "韩梅梅"))
+
+    def request(
+        self, amount_fen: int, *, by: Actor | None = None, store: int | None = None, purpose: str = "goods_settlement"
+    ) -> Payout:
+        """Ask for a payout to the shop's beneficiary, and leave it to those who must agree."""
         if not self.beneficiary_id:
             self.payee()
         return payouts.request(
-            by=self.owner,
+            by=by or self.asker(),
             id=uuid4(),
             merchant_id=self.merchant_id,
             store_id=store or self.store,
@@ -134,6 +197,13 @@ class Shop:
             amount_fen=amount_fen,
             purpose=purpose,
         )
+
+    def ask(self, amount_fen: int, *, store: int | None = None, purpose: str = "goods_settlement") -> Payout:
+        """Ask for a payout to the shop's beneficiary, to which everybody agrees."""
+        payout = self.request(amount_fen, store=store, purpose=purpose)
+        self.agree(f"payout/{payout.id}")
+        payouts.follow(by=WORKER, merchant_id=self.merchant_id, id=payout.id)
+        return Payout.objects.get(merchant_id=self.merchant_id, id=payout.id)
 
     def fen(self, kind: str, owner: int | None = None) -> int:
         """Return the balance of an account of the first store, or of another owner."""
@@ -166,10 +236,27 @@ def open_shop(*, stores: int = 1, own_limit_fen: int = 10_000_000, maturity_days
         for store_id in opened:
             limits.grant(by=OPERATOR, merchant_id=merchant.merchant_id, store_id=store_id, amount_fen=own_limit_fen)
 
-    def person(name: str) -> Actor:
-        return Actor(f"key/{name}", name, merchant.merchant_id, MERCHANT_SCOPES)
+    shop = Shop(merchant.merchant_id, account.id, principal, opened, OPERATOR, OPERATOR)
+    first, _ = people.create_owner(by=OPERATOR, merchant_id=shop.merchant_id, name="王芳", identity=new_identity())
+    shop.owner = at_work(first)
+    shop.assistant = shop.hire("regional_manager", "赵敏")
+    return shop
 
-    return Shop(merchant.merchant_id, account.id, principal, opened, person("wang"), person("zhao"))
+
+def new_identity() -> str:
+    """Return the number of an identity document that nobody else has."""
+    return f"3301{_dice.randrange(10**14):014d}"
+
+
+def proved(by: Actor) -> Actor:
+    """Return an actor who has just proved with a passkey that it is them."""
+    return replace(by, stepped_up_at=clock.now())
+
+
+def at_work(member: Staff) -> Actor:
+    """Return an invited member of the staff as the actor they are once they have accepted."""
+    move_staff("accept", Staff, {"merchant_id": member.merchant_id, "id": member.id}, invitation_digest=None)
+    return people_queries.actor_of_staff(people_queries.staff(member.merchant_id, member.id))
 
 
 def pool(shop: Shop, *, share: int = 1, grant_fen: int = 0, contribution_fen: int = 0) -> int:

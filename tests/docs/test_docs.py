@@ -9,6 +9,7 @@ import click
 import pytest
 
 import houfu
+from houfu.approvals.states import APPROVAL
 from houfu.channels.port import Dedupe, Verdict
 from houfu.channels.simulator.server.behaviours import DONE, NOTICES
 from houfu.channels.simulator.server.store import SCRIPT
@@ -19,6 +20,11 @@ from houfu.limits.states import LOAN, POOL
 from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
+from houfu.people.states import STAFF
+from houfu.risk.rules import RULES
+from houfu.risk.states import MACHINES as RISK
+from houfu.webhooks.states import DELIVERY, ENDPOINT
+from houfu.webhooks.wire import OUTCOMES
 
 ROOT = Path(houfu.__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -101,8 +107,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, BENEFICIARY],
-    ids=["order", "payout", "pool", "loan", "store", "beneficiary"],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
@@ -124,6 +130,23 @@ def test_every_behaviour_of_the_simulated_channel_is_explained():
     text = (DOCS / "channels.md").read_text()
     words = [*DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
     assert [word for word in words if f"`{word}`" not in text] == []
+
+
+def test_every_rule_of_risk_is_explained_with_its_numbers_and_class():
+    rows = {line.split("`")[1]: line for line in (DOCS / "risk.md").read_text().splitlines() if line.startswith("| `")}
+    assert set(rows) == set(RULES)
+    for name, rule in RULES.items():
+        words = [*rule.numbers, rule.reason_class]
+        assert [word for word in words if f"`{word}`" not in rows[name]] == [], name
+        assert rule.ships in rows[name], name
+    assert {f"`{rule.reason_class}`" for rule in RULES.values()} <= set(
+        re.findall(r"`[a-z]+`", (DOCS / "errors.md").read_text())
+    )
+
+
+def test_every_way_in_which_a_delivery_ends_is_explained():
+    text = (DOCS / "webhooks.md").read_text()
+    assert [outcome for outcome, said in OUTCOMES.items() if f"| `{outcome}` | {said} |" not in text] == []
 
 
 def test_every_field_of_a_mapping_is_explained():

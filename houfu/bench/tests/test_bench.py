@@ -91,7 +91,7 @@ def test_callers_over_http_are_answered_one_by_one():
 def test_growth_is_looked_at_at_each_power_of_ten():
     found = bench("grow", "--to", 1000, "--first", 100)
     assert [step["orders"] for step in found["steps"]] == [100, 1000]
-    assert set(found["growth"]) == {"batch_ms", "page_ms", "deep_page_ms"}
+    assert set(found["steps"][-1]) == {"orders", "batch", "page", "deep_page"}
     assert goals(found) == ["F7", "F7", "F7"]
 
 

@@ -1,9 +1,8 @@
 """Double-11 clothing store, Hangzhou: a limit that is used up, a loan of limit, and money within three days."""
 
 from datetime import datetime
-from typing import Any
-from uuid import uuid4
 
+from houfu.demo.people import hire
 from houfu.demo.stage import Shop, Stage
 from houfu.kernel.clock import shanghai
 
@@ -78,17 +77,16 @@ def _pay_out(stage: Stage, shop: Shop) -> None:
     """Wednesday: the money has matured; what coverage allows is paid out, and traces to its receipts."""
     stage.clock.set(_day(stage, 1))
     matured_fen: int = stage.until("Tuesday's money matures", lambda: shop.balance("claim:matured"))
-    asked: dict[str, Any] = {
-        "store_id": shop.store_id,
-        "beneficiary_id": shop.beneficiary_id,
-        "amount_fen": matured_fen * 2 // 3,
-        "purpose": "goods_settlement",
-    }
-    quote = shop.api.post("/payouts:quote", asked)
-    _expect(stage, "reasons against the largest covered payout", [], quote["reasons"])
+    asked = shop.wish(matured_fen * 2 // 3)
     too_much = shop.api.post("/payouts:check", {**asked, "amount_fen": asked["amount_fen"] + 1})
     _expect(stage, "one fen more", ["cover_too_thin"], [reason["code"] for reason in too_much["reasons"]])
-    payout = shop.api.post("/payouts", {**asked, "id": str(uuid4())})
+    owner = hire(stage, shop.merchant_id, "owner", "王芳")
+    legal = hire(stage, shop.merchant_id, "legal", "陈律")
+    finance = hire(stage, shop.merchant_id, "finance", "韩梅梅")
+    finance.prove()
+    payout = finance.ask_payout(asked)
+    _expect(stage, "who must agree", ["owner", "legal"], payout["chain"])
+    _expect(stage, "signed by two passkeys", ["open", "approved"], [who.agree(payout["id"]) for who in (owner, legal)])
     paid = stage.until(
         "the payout is paid",
         lambda: [each for each in shop.api.get("/payouts?state=paid")["items"] if each["id"] == payout["id"]],

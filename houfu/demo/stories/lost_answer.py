@@ -1,7 +1,6 @@
 """The lost answer: the channel executes and nobody hears of it; then everything is killed at the worst moment."""
 
-from uuid import uuid4
-
+from houfu.demo.people import hire
 from houfu.demo.stage import Shop, Stage
 
 NAME = "The lost answer"
@@ -15,30 +14,25 @@ def play(stage: Stage) -> None:
         stage.expect(NAME, what, expected, found)
 
     shop = stage.open_shop("义乌某某百货有限公司", "91330782MA2DB07T1W", limit_fen=5_000_000)
-    shop.api.post("/orders", {"id": "LOST-1", "store_id": shop.store_id, "amount_fen": 900_000})
-    for kind in ("shipped", "received"):
-        shop.api.post("/orders/LOST-1/events", {"kind": kind})
-    stage.move(days=1)
-    stage.until("the order settles", lambda: shop.balance("claim:settled"))
-    stage.move(days=1)
-    stage.until("its money matures", lambda: shop.balance("claim:matured"))
+    stage.earn(shop, 900_000)
+    clerk = hire(stage, shop.merchant_id, "clerk", "李雷", store_id=shop.store_id)
 
     stage.channel("PUT", "script", transfers=[LOST])
-    first = _ask(shop, 100_000)
-    stage.until("the answer is lost", lambda: _state(shop, first) == "unknown")
-    expect("executed at the channel, unknown to us", (1, "unknown"), (_executed(stage, shop), _state(shop, first)))
+    first = clerk.ask_payout(shop.wish(100_000))["id"]
+    stage.until("the answer is lost", lambda: shop.state(first) == "unknown")
+    expect("executed at the channel, unknown to us", (1, "unknown"), (_executed(stage, shop), shop.state(first)))
     expect("its money stays set aside, fen", 100_000, shop.balance("claim:reserved"))
     stage.move(seconds=15)
-    stage.until("a query finds it", lambda: _state(shop, first) == "paid")
+    stage.until("a query finds it", lambda: shop.state(first) == "paid")
 
     stage.channel("PUT", "script", transfers=[LOST])
-    second = _ask(shop, 200_000)
+    second = clerk.ask_payout(shop.wish(200_000))["id"]
     stage.until("the second is executed", lambda: _executed(stage, shop) == 2)
     stage.kill("worker", "postgres", "web")
-    expect("after kill -9 of worker, database and web", "submitting", _state(shop, second))
+    expect("after kill -9 of worker, database and web", "submitting", shop.state(second))
     stage.channel("POST", "release")
     stage.move(seconds=61)
-    stage.until("a new worker asks and finds it", lambda: _state(shop, second) == "paid")
+    stage.until("a new worker asks and finds it", lambda: shop.state(second) == "paid")
     expect("executions for two payouts", 2, _executed(stage, shop))
     expect("calls that sent a transfer", 2, _calls(stage) - _other_payouts(stage, shop))
     expect("money in transit, fen", 0, shop.balance("cash:transit"))
@@ -48,25 +42,6 @@ def play(stage: Stage) -> None:
     expect("lines that the books do not explain", 0, len(shop.api.get("/breaks")["items"]))
     balance = stage.channel("GET", "balances")[shop.principal]
     expect("channel's balance and ours, fen", balance, shop.balance("cash:channel"))
-
-
-def _ask(shop: Shop, amount_fen: int) -> str:
-    id_ = str(uuid4())
-    shop.api.post(
-        "/payouts",
-        {
-            "id": id_,
-            "store_id": shop.store_id,
-            "beneficiary_id": shop.beneficiary_id,
-            "amount_fen": amount_fen,
-            "purpose": "goods_settlement",
-        },
-    )
-    return id_
-
-
-def _state(shop: Shop, id_: str) -> str:
-    return str(shop.api.get(f"/payouts/{id_}")["state"])
 
 
 def _executed(stage: Stage, shop: Shop) -> int:

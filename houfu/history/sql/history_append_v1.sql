@@ -1,16 +1,43 @@
 -- history_append_v1: add links to the chains of their merchants, in the order given, under the locked heads.
+-- Chains of different merchants have nothing to do with each other: where each merchant has one link, one statement
+-- moves all heads, in their order, and writes all links; several links of a merchant are hashed one after another.
 -- Call it last in a transaction: heads come after every other lock (docs/locks.md).
 CREATE FUNCTION history_append_v1(
     _merchant bigint[], _at timestamptz[], _actor text[], _verb text[], _subject text[], _detail text[],
     _rows_digest bytea[]
-) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
+    merchants bigint; heads bigint;
     link record;
     seqs bigint[]; hashes bytea[];                    -- of each head, by the place of its merchant
     link_no integer[]; link_seq bigint[]; link_hash bytea[];
 BEGIN
+<<<<<<< HEAD
     PERFORM kernel_enter_v1();
     INSERT INTO history_head SELECT DISTINCT m, 0, '\x'::bytea FROM unnest(_merchant) m ORDER BY m ON CONFLICT DO NOTHING;
+=======
+    SELECT count(*), count(h.merchant_id) INTO merchants, heads
+    FROM (SELECT DISTINCT m FROM unnest(_merchant) m) w LEFT JOIN history_head h ON h.merchant_id = w.m;
+    IF heads < merchants THEN
+        INSERT INTO history_head SELECT DISTINCT m, 0, '\x'::bytea FROM unnest(_merchant) m ORDER BY m
+        ON CONFLICT DO NOTHING;
+    END IF;
+    IF merchants = cardinality(_merchant) THEN
+        WITH moved AS (
+            UPDATE history_head h
+            SET seq = h.seq + 1, hash = history_hash_v1(h.hash, h.merchant_id, h.seq + 1, l.at, l.actor, l.verb,
+                                                        l.subject, l.detail, l.rows_digest)
+            FROM (SELECT * FROM unnest(_merchant, _at, _actor, _verb, _subject, _detail, _rows_digest)
+                      AS u (merchant_id, at, actor, verb, subject, detail, rows_digest) ORDER BY u.merchant_id) l
+            WHERE h.merchant_id = l.merchant_id
+            RETURNING h.merchant_id, h.seq, l.at, l.actor, l.verb, l.subject, l.detail, l.rows_digest, h.hash
+        )
+        INSERT INTO history_link SELECT * FROM moved;
+        RETURN;
+    END IF;
+
+>>>>>>> payouts
     PERFORM FROM history_head WHERE merchant_id = ANY (_merchant) ORDER BY merchant_id FOR UPDATE;
     SELECT array_agg(h.seq ORDER BY h.merchant_id), array_agg(h.hash ORDER BY h.merchant_id) INTO seqs, hashes
     FROM history_head h WHERE h.merchant_id = ANY (_merchant);

@@ -53,7 +53,8 @@ BEGIN
     RAISE 'rows of % are written once', TG_TABLE_NAME USING ERRCODE = 'HF002';
 END $$;
 
--- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11).
+-- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11); sealed, for it may hold a
+-- secret that is shown once (I-17).
 CREATE TABLE kernel_answer (
     merchant_id bigint NOT NULL,
     principal text NOT NULL,
@@ -61,7 +62,7 @@ CREATE TABLE kernel_answer (
     key text NOT NULL CONSTRAINT kernel_answer_key_length CHECK (length(key) BETWEEN 1 AND 255),
     request_digest bytea NOT NULL,
     status smallint NOT NULL,
-    body text NOT NULL,
+    body_sealed bytea NOT NULL,
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, principal, operation, key)
 );

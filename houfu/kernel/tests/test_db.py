@@ -5,7 +5,7 @@ import threading
 
 import psycopg
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connections, transaction
 
 from houfu.history import actions as history
 from houfu.history import queries as histories
@@ -204,6 +204,82 @@ def test_nothing_is_gathered_or_called_outside_an_action(first):
     assert verbs(first) == ["merchant.registered"]
 
 
+def lengthened(merchant_id, letter):
+    return db.call("kernel_test_lengthen", merchant_id, letter)
+
+
+@pytest.fixture
+def lengthen(db):
+    """An SQL function that lengthens a merchant's name by a letter, and refuses beyond three."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION kernel_test_lengthen(_id bigint, _letter text) RETURNS void LANGUAGE plpgsql"
+            " AS $$ BEGIN UPDATE merchants_merchant SET name = name || _letter WHERE merchant_id = _id;"
+            " IF (SELECT length(name) > 3 FROM merchants_merchant WHERE merchant_id = _id) THEN"
+            " RAISE 'again' USING ERRCODE = '40001'; END IF; END $$;"
+            " GRANT EXECUTE ON FUNCTION kernel_test_lengthen TO houfu_app"
+        )
+    yield
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("DROP FUNCTION kernel_test_lengthen")
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_is_done_with_that_call(first):
+    tries = []
+
+    @db.one_call
+    def lengthen(letter):
+        tries.append(letter)
+        return lengthened(first, letter)
+
+    lengthen("a")
+    assert name_of(first) == "-a"
+    lengthen("b")
+    with pytest.raises(Busy):
+        lengthen("c")
+    assert tries == ["a", "b", *"ccccc"]
+    assert name_of(first) == "-ab"
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_makes_no_second_call_and_gathers_nothing(first):
+    @db.one_call
+    def twice():
+        lengthened(first, "a")
+        lengthened(first, "b")
+
+    @db.one_call
+    def noting():
+        note(first)
+
+    for wrong in (twice, noting):
+        with pytest.raises(RuntimeError):
+            wrong()
+    with pytest.raises(RuntimeError):
+        lengthened(first, "c")
+    assert name_of(first) == "-a"
+    assert verbs(first) == ["merchant.registered"]
+
+
+@pytest.mark.usefixtures("lengthen")
+def test_an_action_of_one_call_within_another_ends_with_it(first):
+    @db.one_call
+    def lengthen(letter):
+        return lengthened(first, letter)
+
+    @db.action
+    def both():
+        lengthen("a")
+        note(first)
+        raise Forbidden()
+
+    with pytest.raises(Forbidden):
+        both()
+    assert name_of(first) == "-"
+    assert verbs(first) == ["merchant.registered"]
+
+
 @pytest.mark.parametrize("when", ["before a statement", "before the commit"])
 def test_a_connection_lost_on_the_way_is_unknown_and_not_failed(first, when):
     @db.action
@@ -247,3 +323,20 @@ def test_what_has_no_meaning_of_ours_keeps_its_own_cause():
     with pytest.raises(DatabaseError) as refused:
         db.action(lambda: db.rows("SELECT no_such_column"))()
     assert refused.value.__cause__.sqlstate == "42703"
+
+
+class Listing:
+    """Rows of which reading any says how they are looked for."""
+
+    def __getitem__(self, rows):
+        return [_bitmaps()] * rows.stop
+
+
+def _bitmaps():
+    return db.rows("SHOW enable_bitmapscan")[0].enable_bitmapscan
+
+
+def test_a_page_is_read_along_its_index_and_what_comes_after_it_as_the_planner_likes():
+    assert (db.page(Listing(), 2), _bitmaps()) == (["off", "off"], "on")
+    with transaction.atomic():
+        assert (db.page(Listing(), 1), _bitmaps()) == (["off"], "on")

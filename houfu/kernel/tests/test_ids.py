@@ -35,3 +35,10 @@ def test_a_clock_that_was_set_back_makes_no_id_twice(clock):
 def test_threads_that_make_ids_at_once_make_different_ones(clock):
     made = [id for several in in_threads(lambda _: [ids.new() for _ in range(500)], range(8)) for id in several]
     assert len(set(made)) == 4000
+
+
+def test_several_ids_follow_one_another_and_no_other_comes_between(clock):
+    made = [ids.new(), *ids.several(1000), ids.new()]
+    assert made == sorted(set(made))
+    assert ids.several(0) == []
+    assert {(id.version, id.variant) for id in made} == {(7, RFC_4122)}

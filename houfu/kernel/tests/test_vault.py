@@ -96,3 +96,11 @@ def test_all_who_use_a_new_vault_at_once_use_one_key(home):
     sealed = in_threads(lambda n: vault.seal(str(n), PLACE), range(16))
     assert [vault.unseal(each, PLACE) for each in sealed] == [str(n) for n in range(16)]
     assert [path.name for path in (home / "keys").iterdir()] == ["vault.key"]
+
+
+def test_whoever_has_the_key_of_one_ring_opens_nothing_of_another(home):
+    sealed = vault.seal("王芳", PLACE, ring="webhooks")
+    assert vault.unseal(sealed, PLACE, ring="webhooks") == "王芳"
+    with pytest.raises(VaultClosed):
+        vault.unseal(sealed, PLACE)
+    assert sorted(path.name for path in (home / "keys").iterdir()) == ["vault.key", "webhooks.key"]

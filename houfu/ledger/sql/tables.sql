@@ -55,7 +55,6 @@ CREATE TABLE ledger_account (
     balance_fen bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT ledger_account_is_one UNIQUE (merchant_id, kind, owner),
-    CONSTRAINT ledger_account_unit UNIQUE (merchant_id, id, unit),
     -- No account falls below zero but a grant of quota (I-05); limits and claims end here.
     CONSTRAINT ledger_account_floor CHECK (balance_fen >= 0 OR below_zero)
 ) WITH (fillfactor = 50);
@@ -72,7 +71,7 @@ CREATE TABLE ledger_transfer (
 );
 
 -- An entry moves an amount from its credit account to its debit account: balanced by its form (I-02). Its unit is that
--- of its transfer and of both its accounts, so that money and quota cannot meet (W1).
+-- of its transfer and of both its accounts, so that money and quota cannot meet (W1); ledger_belong_v1 looks after it.
 CREATE TABLE ledger_entry (
     merchant_id bigint NOT NULL,
     transfer_id uuid NOT NULL,
@@ -82,16 +81,16 @@ CREATE TABLE ledger_entry (
     credit_id bigint NOT NULL,
     amount_fen bigint NOT NULL CONSTRAINT ledger_entry_amount CHECK (amount_fen BETWEEN 1 AND 10000000000000),
     PRIMARY KEY (merchant_id, transfer_id, unit, no),
-    CONSTRAINT ledger_entry_two_accounts CHECK (debit_id <> credit_id),
-    CONSTRAINT ledger_entry_of_transfer FOREIGN KEY (merchant_id, transfer_id, unit)
-        REFERENCES ledger_transfer (merchant_id, id, unit),
-    CONSTRAINT ledger_entry_debit_unit FOREIGN KEY (merchant_id, debit_id, unit)
-        REFERENCES ledger_account (merchant_id, id, unit),
-    CONSTRAINT ledger_entry_credit_unit FOREIGN KEY (merchant_id, credit_id, unit)
-        REFERENCES ledger_account (merchant_id, id, unit)
+    CONSTRAINT ledger_entry_two_accounts CHECK (debit_id <> credit_id)
 );
 
 CREATE TRIGGER ledger_transfer_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transfer
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 CREATE TRIGGER ledger_entry_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+-- An account is what it was opened as, for ever; only its balance moves.
+CREATE TRIGGER ledger_account_stays BEFORE DELETE OR TRUNCATE ON ledger_account
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+CREATE TRIGGER ledger_account_is_what_it_is
+    BEFORE UPDATE OF merchant_id, id, kind, owner, unit, grows_by, below_zero ON ledger_account
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();

@@ -184,3 +184,78 @@ def test_the_database_keeps_the_law_by_name_for_whoever_has_a_connection(books):
             cursor.execute("SET ROLE houfu_app")
     assert isinstance(refused.value.__cause__, psycopg.Error)
     assert refused.value.__cause__.diag.constraint_name == "ledger_account_floor"
+
+
+@pytest.mark.parametrize(
+    ("change", "law"),
+    [
+        ({"transfer_id": UUID(int=9)}, "ledger_entry_of_transfer"),
+        ({"unit": "CNY"}, "ledger_entry_debit_unit"),
+        ({"debit_id": 10**15}, "ledger_entry_debit_unit"),
+        ({"credit_id": 10**15}, "ledger_entry_credit_unit"),
+        ({"credit_id": "money"}, "ledger_entry_credit_unit"),
+        ({"debit_id": "money"}, "ledger_entry_debit_unit"),
+    ],
+)
+def test_no_entry_is_written_without_its_transfer_and_accounts_in_one_unit(books, change, law):
+    """I-02, W1: the database refuses it of whoever writes it."""
+    post(
+        books, Line(own(1), GRANT, 5), Line(Account("cash:channel", 1), Account("claim:matured", 1), 5), id=UUID(int=8)
+    )
+    (entry,) = db.rows("SELECT * FROM ledger_entry WHERE merchant_id = %s AND unit = 'CNY.Q'", [books])
+    (money,) = db.rows("SELECT id FROM ledger_account WHERE merchant_id = %s AND kind = 'cash:channel'", [books])
+    row = {**entry._asdict(), "no": 2, **{name: money.id if v == "money" else v for name, v in change.items()}}
+    statement = f"INSERT INTO ledger_entry ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})"
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
+        try:
+            with pytest.raises(DatabaseError) as refused:
+                cursor.execute(statement, [*row.values()])
+        finally:
+            cursor.execute("SET ROLE houfu_app")
+    assert refused.value.__cause__.diag.constraint_name == law
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM ledger_account",
+        "TRUNCATE ledger_account",
+        "UPDATE ledger_account SET unit = 'CNY'",
+        "UPDATE ledger_account SET id = id",
+    ],
+)
+def test_an_account_never_goes_and_stays_what_it_was_opened_as(books, statement):
+    post(books, Line(own(1), GRANT, 5))
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
+        try:
+            with pytest.raises(DatabaseError):
+                cursor.execute(statement)
+        finally:
+            cursor.execute("SET ROLE houfu_app")
+    assert queries.balances(books)[own(1)] == 5
+
+
+def test_transfers_of_many_merchants_that_are_partly_there_move_what_is_new(books):
+    """One call, as authorising makes it: of three transfers one is there already, and one moves both units."""
+    other = open_shop(own_limit_fen=0).merchant_id
+    there, fresh, both = (UUID(int=books * 16 + n) for n in range(3))
+    post(books, Line(own(1), GRANT, 7), id=there)
+
+    @db.action
+    def call(amounts=(7, 3, 2, 2)):
+        return db.call(
+            "ledger_post_v1", [books, other, other, other], [there, fresh, both, both], ["test.moved"] * 4,
+            [clock.now()] * 4, ["q:own:free", "q:own:free", "q:own:free", "cash:channel"], [1, 1, 2, 1],
+            ["q:grant:operator"] * 3 + ["claim:matured"], [0, 0, 0, 1], list(amounts),
+        )[0].ledger_post_v1  # fmt: skip
+
+    assert call() == 3
+    assert call() == 0
+    with pytest.raises(ledger.TransferIdReused):
+        call((7, 3, 2, 1))
+    assert queries.balances(books) == {own(1): 7, GRANT: -7}
+    assert queries.balances(other) == {
+        own(1): 3, own(2): 2, GRANT: -5, Account("cash:channel", 1): 2, Account("claim:matured", 1): 2,
+    }  # fmt: skip

@@ -6,30 +6,37 @@ CREATE FUNCTION limits_book_v1(
     _transfer uuid[], _merchant bigint[], _store bigint[], _at timestamptz[], _own bigint[], _pool bigint[],
     _temp bigint[], _tolerance bigint[], _pool_id bigint[], _planned boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    line record;
 BEGIN
+    SELECT array_agg(s.merchant_id) AS merchants, array_agg(s.transfer) AS transfers, array_agg(s.at) AS ats,
+           array_agg(s.store_id) AS stores, array_agg(l.debit) AS debits, array_agg(l.credit) AS credits,
+           array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens
+    INTO line
+    FROM (SELECT d.transfer, d.merchant_id, d.store_id, d.pool_id, max(d.at) AS at, sum(d.own)::bigint AS own,
+                 sum(d.pool)::bigint AS pool, sum(d.temp)::bigint AS temp, sum(d.tolerance)::bigint AS tolerance
+          FROM unnest(_transfer, _merchant, _store, _pool_id, _at, _own, _pool, _temp, _tolerance)
+               d (transfer, merchant_id, store_id, pool_id, at, own, pool, temp, tolerance)
+          GROUP BY 1, 2, 3, 4) s
+    CROSS JOIN LATERAL (VALUES
+        ('q:own:held', 'q:own:free', s.store_id, s.own),
+        ('q:pool:held', 'q:pool:free', s.pool_id, s.pool),
+        ('q:temp:held', 'q:temp:free', s.store_id, s.temp),
+        ('q:tolerance:held', 'q:grant:tolerance', s.store_id, s.tolerance)) l (debit, credit, credit_owner, fen)
+    WHERE l.fen > 0;
+    IF line.fens IS NULL THEN RETURN; END IF;
     PERFORM ledger_post_v1(
-        array_agg(x.merchant_id), array_agg(x.transfer), array_agg('orders.authorised'::text), array_agg(x.at),
-        array_agg(x.debit), array_agg(x.store_id), array_agg(x.credit), array_agg(x.credit_owner), array_agg(x.fen))
-    FROM (SELECT s.transfer, s.merchant_id, s.store_id, s.at, l.*
-          FROM (SELECT d.transfer, d.merchant_id, d.store_id, d.pool_id, max(d.at) AS at, sum(d.own)::bigint AS own,
-                       sum(d.pool)::bigint AS pool, sum(d.temp)::bigint AS temp, sum(d.tolerance)::bigint AS tolerance
-                FROM unnest(_transfer, _merchant, _store, _pool_id, _at, _own, _pool, _temp, _tolerance)
-                     d (transfer, merchant_id, store_id, pool_id, at, own, pool, temp, tolerance)
-                GROUP BY 1, 2, 3, 4) s
-          CROSS JOIN LATERAL (VALUES
-              ('q:own:held', 'q:own:free', s.store_id, s.own),
-              ('q:pool:held', 'q:pool:free', s.pool_id, s.pool),
-              ('q:temp:held', 'q:temp:free', s.store_id, s.temp),
-              ('q:tolerance:held', 'q:grant:tolerance', s.store_id, s.tolerance)) l (debit, credit, credit_owner, fen)
-          WHERE l.fen > 0) x
-    HAVING count(*) > 0;
+        line.merchants, line.transfers, array_fill('orders.authorised'::text, ARRAY[cardinality(line.fens)]), line.ats,
+        line.debits, line.stores, line.credits, line.owners, line.fens);
     IF _planned AND EXISTS (
-        SELECT FROM (SELECT d.merchant_id, d.store_id, max(d.pool_id) AS pool_id, sum(d.temp) AS temp
-                     FROM unnest(_merchant, _store, _pool_id, _pool, _temp) d (merchant_id, store_id, pool_id, pool, temp)
-                     WHERE d.pool > 0 OR d.temp > 0 GROUP BY 1, 2) s
+        SELECT FROM (SELECT l.merchant_id, l.store_id, bool_or(l.credit = 'q:temp:free') AS lent,
+                            max(l.owner) FILTER (WHERE l.credit = 'q:pool:free') AS pool_id
+                     FROM unnest(line.merchants, line.stores, line.credits, line.owners)
+                          l (merchant_id, store_id, credit, owner)
+                     WHERE l.credit IN ('q:pool:free', 'q:temp:free') GROUP BY 1, 2) s
         LEFT JOIN LATERAL limits_reach_v1(s.merchant_id, s.store_id) r ON true
         WHERE r.own_free_fen <> 0 OR r.over_fen > 0 OR r.pool_id IS DISTINCT FROM coalesce(s.pool_id, r.pool_id)
-           OR (s.temp > 0 AND r.room_fen > 0)
+           OR (s.lent AND r.room_fen > 0)
     ) THEN
         RAISE 'the plan does not hold any more' USING ERRCODE = 'HF203';
     END IF;

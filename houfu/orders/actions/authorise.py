@@ -1,14 +1,21 @@
 """Authorising: whether pay-later orders may be taken, decided a batch at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+<<<<<<< HEAD
 from houfu.kernel import clock, db, ids, isolation
+=======
+import msgspec
+from django.db import Error
+
+from houfu.kernel import clock, db, ids
+>>>>>>> payouts
 from houfu.kernel.errors import Invalid
 from houfu.orders.steps import refuse_future
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
+from houfu.policies.pack import Policy
 
 
 @db.refuse_on("orders_order_id_form", "orders_order_amount", "orders_order_buyer_form")
@@ -18,11 +25,11 @@ class BadOrder(Invalid):
     code = "order_invalid"
 
 
-db.retry_on("orders_order_once")
+db.retry_on("orders_order_once", "HF204")
+NO_STORE = 0  # the id that no store has: what another store's order is decided as, for those who do not see it
 
 
-@dataclass(frozen=True, slots=True)
-class NewOrder:
+class NewOrder(msgspec.Struct, frozen=True, gc=False):
     """An order to be decided.
 
     Args:
@@ -39,8 +46,7 @@ class NewOrder:
     buyer: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The answer about an order.
 
     Args:
@@ -61,8 +67,7 @@ class Decision:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """An order, and who asks for it."""
 
     by: Actor
@@ -74,6 +79,10 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
     return decide(asked=[Asked(by, order) for order in orders])
 
 
+<<<<<<< HEAD
+=======
+@db.one_call
+>>>>>>> payouts
 def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
 
@@ -85,6 +94,7 @@ def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """
     if not asked:
         return []
+<<<<<<< HEAD
     merchants = {each.by.merchant_id for each in asked}
     with isolation.acting(isolation.Party("orders", merchants.pop() if len(merchants) == 1 else None)):
         return _decide(asked)
@@ -120,7 +130,53 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
         [each.order.buyer for each in asked],
         [each.order.at for each in asked],
     )[0]
+=======
+    orders = [each.order for each in asked]
+    instants = [order.at for order in orders]
+    refuse_future(max(instants))
+    packs = policies.known_packs()
+    batches, places = _batches(asked, packs.at_each(instants))
+    try:
+        (found,) = db.call(
+            "orders_authorise_v1",
+            clock.now(),
+            packs.digests,
+            ids.several(len(batches)),
+            [merchant_id for merchant_id, _, _ in batches],
+            [by.label for _, by, _ in batches],
+            [policy.version for _, _, policy in batches],
+            [policy.orders.tolerance_permille for _, _, policy in batches],
+            places,
+            [order.id for order in orders],
+            [each.order.store_id if each.by.sees(each.order.store_id) else NO_STORE for each in asked],
+            [order.amount_fen for order in orders],
+            [order.buyer for order in orders],
+            instants,
+        )
+    except Error:
+        policies.forget_packs()  # one may have been added
+        raise
+>>>>>>> payouts
     return [
-        Decision(each.order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())
-        for each, state, repeated, own, pool, temp, tolerance, why in zip(asked, *found, strict=True)
+        Decision(order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())
+        for order, state, repeated, own, pool, temp, tolerance, why in zip(orders, *found, strict=True)
     ]
+
+
+def _batches(asked: Sequence[Asked], in_force: Sequence[Policy]) -> tuple[list[tuple[int, Actor, Policy]], list[int]]:
+    """Sort orders by merchant, asker and policy; return these batches, and of each order the number of its batch."""
+    batches: list[tuple[int, Actor, Policy]] = []
+    numbers: dict[tuple[int, Actor, str], int] = {}
+    seen: dict[tuple[int, int, int], int] = {}  # by identity: askers are the same few objects, and slow to hash
+    places = []
+    for each, policy in zip(asked, in_force, strict=True):
+        merchant_id, by = each.order.merchant_id, each.by
+        same = (merchant_id, id(by), id(policy))
+        place = seen.get(same)
+        if place is None:
+            by.require("orders:write", merchant_id)
+            place = seen[same] = numbers.setdefault((merchant_id, by, policy.version), len(numbers) + 1)
+            if place > len(batches):
+                batches.append((merchant_id, by, policy))
+        places.append(place)
+    return batches, places

@@ -30,17 +30,16 @@ class Part(NamedTuple):
     generation: int
 
 
-def allocate(merchant_id: int, amounts: Sequence[tuple[int, int]]) -> list[list[Part]]:
+def allocate(amounts: Sequence[tuple[int, int, int]]) -> list[list[Part]]:
     """Take amounts from stores' lots within the current action, oldest first, and return the parts of each.
 
     Args:
-        amounts: store id and amount in fen; each store once, held by the caller.
+        amounts: merchant, store and amount in fen; each store once, held by the caller.
 
     Raises:
         Busy: a store has less, however often the action looked again; nothing was taken.
     """
-    count = len(amounts)
-    rows = db.call("orders_allocate_v1", [merchant_id] * count, [s for s, _ in amounts], [a for _, a in amounts])
+    rows = db.call("orders_allocate_v1", *(list(column) for column in zip(*amounts, strict=True)))
     parts: list[list[Part]] = [[] for _ in amounts]
     for row in rows:
         parts[row.no - 1].append(Part(row.id, row.amount_fen, row.generation))

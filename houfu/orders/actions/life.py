@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from houfu.channels import actions as channels
 from houfu.channels.port import Report
@@ -10,6 +11,7 @@ from houfu.limits import rules as limits
 from houfu.limits.rules import Legs
 from houfu.merchants import queries as merchants
 from houfu.orders import books, queries, rules
+from houfu.orders.models import Evidence
 from houfu.orders.steps import Decider, Outcome, Step, Waiting, advance, begin
 from houfu.orders.work import LotRow, OrderRow, Work
 from houfu.people.actor import Actor
@@ -57,55 +59,83 @@ def receive(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outco
     Platform events count at once. Carrier proof counts after some days and waits until then. A manual statement
     waits for that of a second person.
     """
-    return advance(begin(by, merchant_id, "received", steps, said=True), steps, _received)
+    work = begin(by, merchant_id, "received", steps, said=True)
+    receipts = _Receipts(work, steps)
+    outcomes = advance(work, steps, receipts.judge)
+    receipts.keep_evidence()
+    return outcomes
 
 
-def _received(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
-    state = rules.move(order, "receive")
-    policy = policies.at(step.at).orders
-    evidence = queries.evidence(work.merchant_id, order.id)
-    standing = rules.standing(evidence, step, work.by.person, timedelta(days=policy.carrier_proof_days), clock.now())
-    _keep_evidence(work, step, standing)
-    if standing.trust is None:
-        raise Waiting()
-    gross_fen = order.amount_fen - order.refunded_fen
-    order.state = state
-    store = merchants.access_store(work.by, "orders:write", work.merchant_id, order.store_id)
-    work.lots[order.id] = LotRow(
-        id=order.id,
-        store_id=order.store_id,
-        channel_account_id=store.channel_account_id,
-        trust=standing.trust,
-        received_at=standing.counts_at,
-        payment_due_at=standing.counts_at + timedelta(days=policy.payment_due_days),
-        gross_fen=gross_fen,
-    )
-    work.post(books.receive(order.store_id, gross_fen))
-    work.post(limits.receive(order.legs, order.store_id))
-    work.step(order, standing.counts_at, fen=gross_fen, legs=order.legs, note=f"{step.evidence}:{step.ref}")
-    channels.report(
-        work.merchant_id, store.channel_account_id, Report("receipt", order.id, "", gross_fen, standing.counts_at)
-    )
+class _Receipts:
+    """The receipts of a batch: what they are judged by is read once for all, and their evidence kept at once."""
 
+    def __init__(self, work: Work, steps: Sequence[Step]) -> None:
+        self._work = work
+        self._ids = [step.order_id for step in steps]
+        instants = [step.at for step in steps]
+        self._policies = dict(zip(instants, policies.at_each(instants), strict=True))
+        self._kept: dict[tuple[str, str], tuple[Step, rules.Standing]] = {}
 
-def _keep_evidence(work: Work, step: Step, standing: rules.Standing) -> None:
-    db.rows(
-        "INSERT INTO orders_evidence AS e"
-        " (merchant_id, order_id, kind, ref, person, at, counts_at, counted, recorded_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (merchant_id, order_id, kind, person) DO UPDATE SET counted = e.counted OR excluded.counted",
-        [
-            work.merchant_id,
-            step.order_id,
-            step.evidence,
-            step.ref,
-            work.by.person,
-            step.at,
-            standing.counts_at,
-            standing.trust is not None,
-            clock.now(),
-        ],
-    )
+    @cached_property
+    def _evidence(self) -> dict[str, list[Evidence]]:
+        """What was there before; read under the locks of its orders, so that two persons at once see each other's."""
+        return queries.evidence_of(self._work.merchant_id, self._ids)
+
+    @cached_property
+    def _channel_accounts(self) -> dict[int, int]:
+        stores = {order.store_id for order in self._work.orders.values()}
+        return merchants.channel_accounts_by_store(self._work.merchant_id, stores)
+
+    def judge(self, work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
+        """Let an order be received if its evidence suffices, else let it wait."""
+        state = rules.move(order, "receive")
+        policy = self._policies[step.at].orders
+        earlier = self._evidence.get(order.id, [])
+        standing = rules.standing(earlier, step, work.by.person, timedelta(days=policy.carrier_proof_days), clock.now())
+        known, before = self._kept.get((order.id, step.evidence), (step, standing))
+        self._kept[order.id, step.evidence] = (known, standing if standing.trust else before)
+        if standing.trust is None:
+            raise Waiting()
+        gross_fen = order.amount_fen - order.refunded_fen
+        order.state = state
+        account_id = self._channel_accounts[order.store_id]
+        work.lots[order.id] = LotRow(
+            id=order.id,
+            store_id=order.store_id,
+            channel_account_id=account_id,
+            trust=standing.trust,
+            received_at=standing.counts_at,
+            payment_due_at=standing.counts_at + timedelta(days=policy.payment_due_days),
+            gross_fen=gross_fen,
+        )
+        work.post(books.receive(order.store_id, gross_fen))
+        work.post(limits.receive(order.legs, order.store_id))
+        work.step(order, standing.counts_at, fen=gross_fen, legs=order.legs, note=f"{step.evidence}:{step.ref}")
+        report = Report("receipt", order.id, "", gross_fen, standing.counts_at)
+        channels.report(work.merchant_id, account_id, report)
+
+    def keep_evidence(self) -> None:
+        """Write what was brought; of what is there already, whether it counts now."""
+        if not self._kept:
+            return
+        rows = [
+            (step.order_id, step.evidence, step.ref, step.at, standing.counts_at, standing.trust is not None)
+            for step, standing in self._kept.values()
+        ]
+        db.rows(
+            "INSERT INTO orders_evidence AS e"
+            " (merchant_id, order_id, kind, ref, person, at, counts_at, counted, recorded_at)"
+            " SELECT %s, order_id, kind, ref, %s, at, counts_at, counted, %s"
+            " FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::boolean[])"
+            " r (order_id, kind, ref, at, counts_at, counted)"
+            " ON CONFLICT (merchant_id, order_id, kind, person) DO UPDATE SET counted = e.counted OR excluded.counted",
+            [
+                self._work.merchant_id,
+                self._work.by.person,
+                clock.now(),
+                *(list(column) for column in zip(*rows, strict=True)),
+            ],
+        )
 
 
 @db.action

@@ -3,34 +3,101 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, ids
 from houfu.ledger import actions as ledger
-from houfu.ledger.actions import Account
+from houfu.ledger.actions import Account, Line
 from houfu.limits import actions as limit_actions
 from houfu.limits import queries as limit_queries
 from houfu.limits import rules as limits
 from houfu.limits.rules import Legs
 from houfu.merchants import queries as merchants
 from houfu.orders import books, queries, rules
-from houfu.orders.steps import Outcome, Refusal, Step, advance, begin
-from houfu.orders.work import LotRow, OrderRow, Work
+from houfu.orders.steps import Decider, Outcome, Refusal, Step, advance, advance_rest, begin
+from houfu.orders.work import LotRow, OrderRow, Work, Written
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
+
+
+class _Credited(NamedTuple):
+    """What plain orders of a store brought in through an account at the channel, and the legs that they released."""
+
+    store_id: int
+    pool_id: int | None
+    channel_account_id: int
+    orders: int
+    gross_fen: int
+    fee_fen: int
+    own_fen: int
+    pool_fen: int
+    temp_fen: int
+    tolerance_fen: int
 
 
 @db.action
 def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: str) -> list[Outcome]:
     """Book what the channel has credited; holds are released, loans repaid, reduced limits restored.
 
+    What is plain is settled all at once, the rest order by order; both ways give the same answers.
+
     Args:
         steps: `amount_fen` is the order's gross as the channel has it, `fee_fen` what it kept.
         settled_by: "statement" for its lines, "query" for a notice that a query confirmed (O3).
     """
     work = begin(by, merchant_id, "settled", steps)
-    stores = queries.stores_of(merchant_id, [step.order_id for step in steps])
-    lent_to = limit_queries.stores_with_loans(merchant_id, stores)
-    maturity: dict[int, int] = {}
+    lent_to = limit_queries.stores_with_loans(merchant_id)
+    if lent_to:
+        lent_to &= queries.stores_of(merchant_id, [step.order_id for step in steps])
+    days = [policy.orders.maturity_days for policy in policies.at_each([step.at for step in steps])]
+    rest, credited = _settle_plain(work, steps, settled_by, lent_to, days)
+    exactly = _settle_each(settled_by, dict(zip((step.at for step in steps), days, strict=True)))
+    outcomes = advance_rest(work, steps, rest, exactly, lent_to=sorted(lent_to))
+    brought: dict[int, int] = defaultdict(int)
+    completed: Counter[int] = Counter()
+    for each in credited:
+        completed[each.store_id] += each.orders
+    for place in rest:
+        if outcomes[place].outcome == "done":
+            store_id = work.orders[steps[place].order_id].store_id
+            completed[store_id] += 1
+            brought[store_id] += steps[place].amount_fen
+    _repay_loans(by, work, {store: fen for store, fen in sorted(brought.items()) if store in lent_to})
+    limit_actions.restore(by=by, merchant_id=merchant_id, completed=completed)
+    return outcomes
+
+
+def _settle_plain(
+    work: Work, steps: Sequence[Step], settled_by: str, lent_to: set[int], days: list[int]
+) -> tuple[list[int], list[_Credited]]:
+    """Settle what is plain of a batch, and return the places of the rest and what was credited."""
+    batch = ids.new()
+    rest, digest, *sums = db.call(
+        "orders_settle_v1",
+        batch,
+        work.merchant_id,
+        settled_by,
+        sorted(lent_to),
+        [step.order_id for step in steps],
+        [step.at for step in steps],
+        [step.amount_fen for step in steps],
+        [step.fee_fen for step in steps],
+        days,
+    )[0]
+    if digest is None:
+        return rest, []
+    credited = [_Credited(*each) for each in zip(*sums, strict=True)]
+    lines: list[Line] = []
+    for each in credited:
+        lines += books.settle(each.store_id, each.channel_account_id, each.gross_fen, each.fee_fen)
+        lines += limits.release(Legs(*each[-4:]), "drawn", each.store_id, each.pool_id)
+    work.beside.append(Written(batch, digest, len(steps) - len(rest), lines))
+    return rest, credited
+
+
+def _settle_each(settled_by: str, days_at: Mapping[datetime, int]) -> Decider:
+    """Return what settles one order; `days_at` is the n of T+n at each step's instant where none is agreed (O4)."""
+    agreed: dict[int, int | None] = {}
 
     def settled(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
         if order.stage not in ("received", "overdue"):
@@ -38,12 +105,15 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
         if refusal := rules.settlement_refusal(lot, step.amount_fen, step.fee_fen, settled_by):
             raise Refusal(refusal)
         assert lot is not None
-        if lot.channel_account_id not in maturity:
-            maturity[lot.channel_account_id] = _maturity_days(merchant_id, lot.channel_account_id, step.at)
+        account_id = lot.channel_account_id
+        if account_id not in agreed:
+            agreed[account_id] = merchants.channel_account(work.merchant_id, account_id).maturity_days
+        days = agreed[account_id]
         lot.fee_fen, lot.settled_by, lot.settled_at = step.fee_fen, settled_by, step.at
-        lot.matures_at = clock.start_of(clock.business_day(step.at) + timedelta(days=maturity[lot.channel_account_id]))
+        day = clock.business_day(step.at) + timedelta(days=days_at[step.at] if days is None else days)
+        lot.matures_at = clock.start_of(day)
         legs, order.legs = order.legs, Legs()
-        work.post(books.settle(order.store_id, lot.channel_account_id, step.amount_fen, step.fee_fen))
+        work.post(books.settle(order.store_id, account_id, step.amount_fen, step.fee_fen))
         work.post(limits.release(legs, "drawn", order.store_id, order.pool_id))
         if order.state == "disputed":
             order.state_before_dispute = "settled"
@@ -53,22 +123,7 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
             order.state = rules.move(order, "settle")
         work.step(order, step.at, fen=step.amount_fen, fee_fen=step.fee_fen, legs=legs, note=settled_by)
 
-    outcomes = advance(work, steps, settled, lent_to=sorted(lent_to))
-    done = [step for step, outcome in zip(steps, outcomes, strict=True) if outcome.outcome == "done"]
-    brought: dict[int, int] = defaultdict(int)
-    for step in done:
-        brought[work.orders[step.order_id].store_id] += step.amount_fen
-    _repay_loans(by, work, {store: fen for store, fen in sorted(brought.items()) if store in lent_to})
-    limit_actions.restore(
-        by=by, merchant_id=merchant_id, completed=Counter(work.orders[s.order_id].store_id for s in done)
-    )
-    return outcomes
-
-
-def _maturity_days(merchant_id: int, channel_account_id: int, at: datetime) -> int:
-    """Return the n of T+n: the merchant's agreement with the channel, else the policy's (O4)."""
-    agreed = merchants.channel_account(merchant_id, channel_account_id).maturity_days
-    return policies.at(at).orders.maturity_days if agreed is None else agreed
+    return settled
 
 
 def _repay_loans(by: Actor, settled: Work, brought: Mapping[int, int]) -> None:
@@ -103,20 +158,26 @@ def _repay_loans(by: Actor, settled: Work, brought: Mapping[int, int]) -> None:
 def mature(*, by: Actor, merchant_id: int, steps: Sequence[Step]) -> list[Outcome]:
     """Make settled money payable whose days are over; a deficit is repaid out of it first (O4, O7)."""
     work = begin(by, merchant_id, "matured", steps)
-
-    def matured(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
-        if lot is None or lot.matures_at is None or lot.matures_at > step.at:
-            raise Refusal("not_due")
-        order.state = rules.move(order, "mature")
-        lot.matured_at = step.at
-        work.post(books.mature(order.store_id, lot.left_fen))
-        work.step(order, step.at, fen=lot.left_fen)
-
-    outcomes = advance(work, steps, matured)
-    offset_deficits(
-        by=by, merchant_id=merchant_id, store_ids=sorted({o.store_id for o in work.orders.values()}), at=work.at
-    )
+    batch = ids.new()
+    rest, digest, stores, fen = db.call(
+        "orders_mature_v1", batch, merchant_id, [step.order_id for step in steps], [step.at for step in steps]
+    )[0]
+    if digest:
+        lines = [line for each in zip(stores, fen, strict=True) for line in books.mature(*each)]
+        work.beside.append(Written(batch, digest, len(steps) - len(rest), lines))
+    outcomes = advance_rest(work, steps, rest, _mature_each)
+    touched = {*(stores or ()), *(order.store_id for order in work.orders.values())}
+    offset_deficits(by=by, merchant_id=merchant_id, store_ids=sorted(touched), at=work.at)
     return outcomes
+
+
+def _mature_each(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
+    if lot is None or lot.matures_at is None or lot.matures_at > step.at:
+        raise Refusal("not_due")
+    order.state = rules.move(order, "mature")
+    lot.matured_at = step.at
+    work.post(books.mature(order.store_id, lot.left_fen))
+    work.step(order, step.at, fen=lot.left_fen)
 
 
 @db.action

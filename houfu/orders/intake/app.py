@@ -19,6 +19,7 @@ log = logging.getLogger("houfu.intake")
 PIECES = 4  # of one stream that are on their way at once; each is what came in one piece, some 64 kB
 BREATH = 0.005  # seconds after which a stream that found the queue full tries again
 NDJSON = b"application/x-ndjson"
+PROBLEM = b"application/problem+json"
 
 
 class Door:
@@ -44,8 +45,7 @@ class Door:
         try:
             await self._serve(scope, receive, send)
         except Refused as refusal:
-            wait = [(b"retry-after", b"1")] if refusal.status in (429, 503) else []
-            await say(send, refusal.status, forms.problem(refusal), b"application/problem+json", *wait)
+            await say(send, refusal.status, forms.problem(refusal), PROBLEM, *wait(refusal))
 
     def refuse_more(self) -> None:
         """Begin to close: take no more orders, end the streams; what waits is decided."""
@@ -72,18 +72,20 @@ class Door:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         what = (scope["method"], scope["path"])
         headers = scope["headers"]
+        if not _has(headers, b"authorization") and what[0] == "POST":
+            what = ("", "")  # whoever comes with a session is looked at by the web process
         if what == ("POST", "/v1/orders") and not scope["query_string"] and not _has(headers, b"idempotency-key"):
-            await self._one(headers, receive, send)
+            await self._one(scope, receive, send)
         elif what == ("POST", "/v1/orders:batch") and _has(headers, b"content-type", NDJSON):
-            await self._many(headers, receive, send)
+            await self._many(scope, receive, send)
         elif what == ("GET", "/v1/limits/stream"):
             await feed.serve(self.live, self.keys, self.threads, scope, receive, send)
         else:
             await self.front.forward(scope, receive, send)
 
-    async def _one(self, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    async def _one(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            by = await self.keys.actor(headers)
+            by = await self.keys.actor(scope)
             asked = forms.read_order(await _body(receive), by)
             status, body = forms.answer(asked, await self.coalescer.ask(asked))
         except Refused:
@@ -93,12 +95,12 @@ class Door:
             raise IntakeFailed() from error
         await say(send, status, body)
 
-    async def _many(self, headers: list[tuple[bytes, bytes]], receive: Receive, send: Send) -> None:
+    async def _many(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Decide what comes, piece by piece, and answer in the same order; a line that is refused stops no other.
 
         Reading goes on while earlier pieces are decided, and pauses when PIECES of them are: memory is bounded.
         """
-        by = await self.keys.actor(headers)
+        by = await self.keys.actor(scope)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", NDJSON)]})
         answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(PIECES)
 
@@ -178,6 +180,11 @@ def _has(headers: list[tuple[bytes, bytes]], wanted: bytes, value: bytes | None 
     return any(
         name == wanted and (value is None or said.split(b";")[0].strip().lower() == value) for name, said in headers
     )
+
+
+def wait(refusal: Refused) -> list[tuple[bytes, bytes]]:
+    """Return the header that says when to come again, where that is worth it."""
+    return [(b"retry-after", b"1")] if refusal.status in (429, 503) else []
 
 
 async def say(

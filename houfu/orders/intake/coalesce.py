@@ -16,6 +16,7 @@ from houfu.orders.intake.threads import Threads
 log = logging.getLogger("houfu.intake")
 Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
+Answered = Callable[[list[Outcome]], None]
 
 
 class IntakeFull(Refused):
@@ -46,31 +47,40 @@ class IntakeFailed(Refused):
     status = 500
 
 
-class _Request:
+class Request:
     """Orders asked for in one breath, and what became of them so far."""
 
-    __slots__ = ("answer", "asked", "left", "outcomes")
+    __slots__ = ("_answered", "_asked", "_left", "_outcomes", "deadline", "over")
 
-    def __init__(self, asked: Sequence[Asked], answer: "asyncio.Future[list[Outcome]]") -> None:
-        self.asked, self.answer, self.left = asked, answer, len(asked)
-        self.outcomes: list[Outcome | None] = [None] * len(asked)
+    def __init__(self, asked: Sequence[Asked], answered: Answered) -> None:
+        self._asked, self._answered, self._left = asked, answered, len(asked)
+        self._outcomes: list[Outcome | None] = [None] * len(asked)
+        self.deadline: asyncio.TimerHandle | None = None
+        self.over = False
 
     def put(self, place: int, outcome: Outcome) -> None:
-        self.outcomes[place] = outcome
-        self.left -= 1
-        if not self.left:
+        self._outcomes[place] = outcome
+        self._left -= 1
+        if not self._left:
             self.answer_all()
 
     def answer_all(self) -> None:
         """Answer with what there is; the time is over for the rest."""
-        if not self.answer.done():
-            pairs = zip(self.asked, self.outcomes, strict=True)
-            self.answer.set_result([had or IntakeDeadline(id=asked.order.id) for asked, had in pairs])
+        if not self.over:
+            self.forget()
+            pairs = zip(self._asked, self._outcomes, strict=True)
+            self._answered([had or IntakeDeadline(id=asked.order.id) for asked, had in pairs])
+
+    def forget(self) -> None:
+        """Nobody waits any more: what has not had its turn is not decided."""
+        self.over = True
+        if self.deadline is not None:
+            self.deadline.cancel()
 
 
 class _Waiting(NamedTuple):
     asked: Asked
-    request: _Request
+    request: Request
     place: int
 
 
@@ -140,14 +150,26 @@ class Coalescer:
         Raises:
             IntakeFull, IntakeClosing: none of them was taken.
         """
+        if not asked and not self._closing:
+            return []
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        request = self.put(asked, lambda outcomes: None if answer.done() else answer.set_result(outcomes))
+        try:
+            return await answer
+        finally:
+            request.forget()
+
+    def put(self, asked: Sequence[Asked], answered: Answered) -> Request:
+        """Take orders and return at once; `answered` is told what became of each, later, in the same thread.
+
+        Raises:
+            IntakeFull, IntakeClosing: none of them was taken.
+        """
         if self._closing:
             raise IntakeClosing()
         if self._count + len(asked) > max(self.queue, len(asked)):
             raise IntakeFull(waiting=self._count)
-        if not asked:
-            return []
-        loop = asyncio.get_running_loop()
-        request = _Request(asked, loop.create_future())
+        request = Request(asked, answered)
         for place, each in enumerate(asked):
             waiting = self._queues.get(each.order.merchant_id)
             if waiting is None:
@@ -156,11 +178,8 @@ class Coalescer:
         self._count += len(asked)
         self._idle.clear()
         self._wake()
-        deadline = loop.call_later(self.patience, request.answer_all)
-        try:
-            return await request.answer
-        finally:
-            deadline.cancel()
+        request.deadline = asyncio.get_running_loop().call_later(self.patience, request.answer_all)
+        return request
 
     def refuse_more(self) -> None:
         """Take no more orders from now on; those that wait are decided."""
@@ -212,7 +231,7 @@ class Coalescer:
                 for _ in range(min(share, len(waiting), self.batch - len(taken))):
                     each = waiting.popleft()
                     self._count -= 1
-                    if not each.request.answer.done():  # else whoever asked has gone, or waited too long
+                    if not each.request.over:  # else whoever asked has gone, or waited too long
                         taken.append(each)
                 if waiting:
                     self._queues[merchant_id] = waiting
@@ -245,7 +264,7 @@ class Coalescer:
             try:
                 return list(self.decide(asked))
             except (OutcomeUnknown, Busy) as refusal:
-                if all(each.request.answer.done() for each in taken):
+                if all(each.request.over for each in taken):
                     return [refusal] * len(taken)
                 log.warning("%s orders are asked for again: %s", len(taken), refusal)
                 threading.Event().wait(self.pause)

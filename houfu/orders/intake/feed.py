@@ -42,7 +42,7 @@ async def serve(live: Live, keys: Keys, threads: Threads, scope: Scope, receive:
 
 
 async def _allowed(keys: Keys, scope: Scope) -> Actor:
-    by = await keys.actor(scope["headers"])
+    by = await keys.actor(scope)
     by.require("limits:read")
     if by.merchant_id is None:
         raise MerchantKeyNeeded()
@@ -55,13 +55,16 @@ async def _gone(receive: Receive) -> None:
 
 
 async def _tell(reader: Reader, keys: Keys, threads: Threads, scope: Scope, send: Send) -> bool:
-    """Send what the reader is to know as it comes; say whether it still listens at the end."""
+    """Send what the reader is to know as it comes; say whether it still listens at the end.
+
+    Whoever is bound to stores is shown anew what they may see, whenever anything of the merchant's has changed.
+    """
     loop = asyncio.get_running_loop()
     started = False
     async for news in reader.news():
         try:
             by = await _allowed(keys, scope)
-            if news.kind == "snapshot":
+            if news.kind == "snapshot" or (news.kind == "limit" and by.stores is not None):
                 text = _event("snapshot", await loop.run_in_executor(threads, _snapshot, by))
             elif news.kind == "limit":
                 changed = [{"account": a.kind, "owner": a.owner, "balance_fen": fen} for a, fen in news.changed.items()]

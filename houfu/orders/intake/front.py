@@ -1,11 +1,13 @@
 """The front: whatever is not the door's own business goes on to the web process and comes back as it was said."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx2
 
 from houfu.kernel.errors import Refused
+from houfu.people.sign_in.guard import PEER, seal_peer, trusted_hop
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -14,7 +16,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _OURS = {
     b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer",
     b"transfer-encoding", b"upgrade", b"expect", b"forwarded", b"x-forwarded-for", b"x-forwarded-host",
-    b"x-forwarded-proto",
+    b"x-forwarded-proto", PEER.lower().encode(),
 }  # fmt: skip
 
 
@@ -46,7 +48,7 @@ class Front:
             WebAway: nobody took it, or the answer broke off before it began.
         """
         path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        headers = _kept(scope["headers"])
+        headers = [*_kept(scope["headers"]), (PEER.lower().encode(), seal_peer(peer(scope)).encode())]
         has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
         request = self._http.build_request(
             scope["method"], path.decode("latin-1"), headers=headers, content=_pieces(receive) if has_body else None
@@ -63,6 +65,13 @@ class Front:
             await send({"type": "http.response.body", "body": b""})
         finally:
             await answer.aclose()
+
+
+def peer(scope: Scope) -> str:
+    """Return the address of whoever asks; what proxies say counts where HOUFU_PROXIES names them, and only there."""
+    connected = scope["client"][0] if scope.get("client") else ""
+    forwarded = b",".join(said for name, said in scope["headers"] if name == b"x-forwarded-for")
+    return trusted_hop(connected, forwarded.decode("latin-1"), os.environ.get("HOUFU_PROXIES", ""))
 
 
 def _kept(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

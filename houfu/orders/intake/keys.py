@@ -1,16 +1,20 @@
-"""Who asks: API keys looked up in threads, once a second at most."""
+"""Who asks: API keys, and sessions for what is read here, looked up in threads, once a second at most."""
 
 import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from django.conf import settings
 from django.db import Error
+from django.http.cookie import parse_cookie
 
 from houfu.kernel import db
 from houfu.kernel.errors import Unauthenticated
+from houfu.orders.intake.front import Scope, peer
 from houfu.orders.intake.threads import Threads
 from houfu.people import queries as people
 from houfu.people.actor import Actor
+from houfu.people.sign_in.sessions import opened
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +23,7 @@ REMEMBERED = 10_000
 
 
 class Keys:
-    """What keys open, remembered for a moment; callers who come with one key meanwhile share one look.
+    """What keys open, remembered for a moment by the header that carries them; callers with one key share one look.
 
     Args:
         threads: where the looks are taken.
@@ -27,40 +31,64 @@ class Keys:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._known: dict[bytes, tuple[asyncio.Future[Actor], float]] = {}
+        self._known: dict[tuple[str, str, str], tuple[asyncio.Future[Actor], float]] = {}
 
-    async def actor(self, headers: list[tuple[bytes, bytes]]) -> Actor:
-        """Return whose key a request carries.
+    async def actor(self, scope: Scope) -> Actor:
+        """Return whose key or session a request carries.
 
         Raises:
             Unauthenticated: it carries none that opens anything.
             OutcomeUnknown: the database does not answer now.
         """
-        token = _token(headers)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        look, until = self._known.get(token, (None, 0.0))
-        if look is None or until <= now:
+        who = *_token(scope["headers"]), peer(scope)
+        look = self._look(who)
+        if look is None:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
-            look = loop.run_in_executor(self._threads, fresh, people.actor_of, token.decode("latin-1"))
-            self._known[token] = look, now + TRUST
+            loop = asyncio.get_running_loop()
+            look = loop.run_in_executor(self._threads, fresh, _actor, *who)
+            self._known[who] = look, loop.time() + TRUST
         if look.done():
             return look.result()
         try:
             return await asyncio.shield(look)
         except db.OutcomeUnknown:
-            self._known.pop(token, None)
+            self._known.pop(who, None)
             raise
 
+    def known(self, authorization: bytes, ip: str) -> Actor | None:
+        """Return whose key this header carries, where that was found a moment ago; None says nothing."""
+        scheme, _, token = authorization.partition(b" ")
+        look = self._look(("key", token.decode("latin-1"), ip)) if scheme.lower() == b"bearer" else None
+        return look.result() if look is not None and look.done() and look.exception() is None else None
 
-def _token(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """Return the token of a request that carries exactly one."""
-    said = [value for name, value in headers if name == b"authorization"]
-    scheme, _, token = (said[0] if len(said) == 1 else b"").partition(b" ")
-    if scheme.lower() != b"bearer" or not token:
+    def _look(self, who: tuple[str, str, str]) -> "asyncio.Future[Actor] | None":
+        look, until = self._known.get(who, (None, 0.0))
+        return look if until > asyncio.get_running_loop().time() else None
+
+
+def _token(headers: list[tuple[bytes, bytes]]) -> tuple[str, str]:
+    """Return the one token of a request, and of what kind it is: a key, or a session."""
+    keys = [value for name, value in headers if name == b"authorization"]
+    scheme, _, token = (keys[0] if len(keys) == 1 else b"").partition(b" ")
+    if scheme.lower() == b"bearer" and token:
+        return "key", token.decode("latin-1")
+    sessions = [value for name, value in headers if name == b"x-session-token"]
+    for name, value in headers if not keys and not sessions else ():
+        if name == b"cookie" and (found := parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)):
+            sessions.append(found.encode("latin-1"))
+    if keys or len(sessions) != 1:
         raise Unauthenticated()
-    return token
+    return "session", sessions[0].decode("latin-1")
+
+
+def _actor(kind: str, token: str, ip: str) -> Actor:
+    if kind == "key":
+        return people.actor_of(token, ip)
+    session = opened(token, touches=False)
+    if session is None:
+        raise Unauthenticated()
+    return people.actor_of_session(session, ip=ip)
 
 
 def fresh(look: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

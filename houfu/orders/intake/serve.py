@@ -10,6 +10,7 @@ from houfu.orders import actions
 from houfu.orders.intake.app import Door
 from houfu.orders.intake.coalesce import Coalescer
 from houfu.orders.intake.front import Front
+from houfu.orders.intake.quick import Protocol
 
 GRACE = 8  # seconds that requests have to end once the process is told to
 
@@ -33,7 +34,7 @@ def serve(app: Door, port: int) -> None:
 def server(app: Door, port: int) -> "Server":
     """Return a server for the door on 127.0.0.1, not yet running."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", ws="none", lifespan="on", log_config=None,
+        app, host="127.0.0.1", port=port, loop="uvloop", http=Protocol, ws="none", lifespan="on", log_config=None,
         access_log=False, server_header=False, proxy_headers=False, timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,
     )  # fmt: skip

@@ -14,6 +14,8 @@ class Migration(migrations.Migration):
         "orders_decide_v1.sql",
         "orders_authorise_v1.sql",
         "orders_write_v1.sql",
+        "orders_settle_v1.sql",
+        "orders_mature_v1.sql",
         "orders_first_lots_v1.sql",
         "orders_allocate_v1.sql",
         "orders_free_v1.sql",

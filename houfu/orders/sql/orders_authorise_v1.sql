@@ -6,12 +6,14 @@
 -- locks. Both ways give the same answers.
 -- One link of a merchant's history seals the rows of a batch, so nothing may be locked after this in the action.
 -- Returns one row of arrays; `reasons` has commas between several.
--- Refuses with: orders_order_once (another call decided one of these ids meanwhile; call again),
---               orders_order_id_form, orders_order_amount, orders_order_buyer_form.
+-- `_packs` are the digests of all policy packs by which the caller knows what is in force, the earliest first.
+-- Refuses with: HF204 (there are other packs by now: look, and call again),
+--               orders_order_once (another call decided one of these ids meanwhile; call again), orders_order_id_form,
+--               orders_order_amount, orders_order_buyer_form.
 CREATE FUNCTION orders_authorise_v1(
-    _recorded_at timestamptz, _batch uuid[], _batch_merchant bigint[], _batch_actor text[], _batch_policy text[],
-    _batch_tolerance bigint[], _of integer[], _id text[], _store bigint[], _amount bigint[], _buyer text[],
-    _at timestamptz[]
+    _recorded_at timestamptz, _packs bytea[], _batch uuid[], _batch_merchant bigint[], _batch_actor text[],
+    _batch_policy text[], _batch_tolerance bigint[], _of integer[], _id text[], _store bigint[], _amount bigint[],
+    _buyer text[], _at timestamptz[]
 ) RETURNS TABLE (state text[], repeated boolean[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[],
                  tolerance_fen bigint[], reasons text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
@@ -26,7 +28,13 @@ DECLARE
     fresh integer[]; f_of integer[] := _of; f_merchant bigint[]; f_id text[] := _id; f_store bigint[] := _store;
     f_amount bigint[] := _amount; f_buyer text[] := _buyer; f_at timestamptz[] := _at;
 BEGIN
+<<<<<<< HEAD
     PERFORM kernel_enter_v1();
+=======
+    IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
+        RAISE 'a policy pack was added' USING ERRCODE = 'HF204';
+    END IF;
+>>>>>>> payouts
     SELECT array_agg(_batch_merchant[o.of] ORDER BY o.no), array_agg(o.no::integer ORDER BY o.no)
     INTO f_merchant, fresh FROM unnest(_of) WITH ORDINALITY o (of, no);
     merchants := f_merchant;

@@ -48,6 +48,9 @@ CREATE TABLE orders_order (
 ) WITH (fillfactor = 80);
 -- Orders of one instant are few, or of one batch: the page that begins among them sorts them.
 CREATE INDEX orders_order_listing ON orders_order (merchant_id, authorised_at);
+-- States that few orders are in: a page of them does not walk through all the others. No order is authorised into it.
+CREATE INDEX orders_order_rare ON orders_order (merchant_id, state, authorised_at)
+    WHERE state IN ('declined', 'overdue', 'cancelled', 'expired', 'refunded', 'disputed', 'written_off');
 CREATE INDEX orders_order_lent ON orders_order (merchant_id, store_id) WHERE open_temp_fen > 0;
 CREATE INDEX orders_order_unshipped ON orders_order (authorised_at) WHERE state = 'authorised';
 

@@ -240,6 +240,24 @@ def test_a_manual_receipt_needs_two_persons_and_a_statement(clock):
     assert shop.fen("claim:settled") == 50_000
 
 
+def test_receipts_of_a_batch_are_each_judged_by_their_own_evidence():
+    shop = open_shop()
+    shop.place(10_000, 20_000, 30_000)
+    orders.ship(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps())
+    a, b, c = shop.placed
+    brought = [(a, "platform"), (b, "carrier"), (b, "manual"), (c, "manual"), (c, "manual")]
+    steps = [Step(id, clocks.now(), evidence=kind) for id, kind in brought]
+    said = orders.receive(by=shop.owner, merchant_id=shop.merchant_id, steps=steps)
+    assert [each.outcome for each in said] == ["done", "waiting", "waiting", "waiting", "waiting"]
+    kept = [[each.kind for each in queries.evidence(shop.merchant_id, id)] for id in (a, b, c)]
+    assert [sorted(kinds) for kinds in kept] == [["platform"], ["carrier", "manual"], ["manual"]]
+    steps = shop.steps(b, c, evidence="manual")
+    said = orders.receive(by=shop.assistant, merchant_id=shop.merchant_id, steps=steps)
+    assert [each.outcome for each in said] == ["done", "done"]
+    assert [lot(shop, id).trust for id in (a, b, c)] == ["high", "low", "low"]
+    assert (shop.fen("claim:pending"), shop.fen("q:own:drawn")) == (60_000, 60_000)
+
+
 def test_nobody_stands_behind_a_manual_receipt_of_a_machine():
     shop = open_shop()
     shop.place(50_000)

@@ -1,13 +1,15 @@
-"""Beneficiaries: registered, verified, cooled, revoked (P6, P8)."""
+"""Beneficiaries: registered, confirmed by a second person, verified, cooled, revoked (P6, P8, I-14)."""
 
 from datetime import timedelta
 
+from houfu.approvals import actions as approvals
+from houfu.approvals import queries as approval_queries
 from houfu.channels.port import Payee, PayeeState
 from houfu.history import actions as history
-from houfu.kernel import clock, db, vault
+from houfu.kernel import clock, db, ids, vault
 from houfu.kernel.errors import Invalid, NotFound, Refused
 from houfu.merchants import queries as merchants
-from houfu.payouts import states
+from houfu.payouts import queries, states
 from houfu.payouts.models import Beneficiary
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
@@ -33,9 +35,19 @@ class BeneficiaryDenied(Refused):
     code = "beneficiary_denied"
 
 
+@db.refuse_on("payouts_beneficiary_second_person")
+class SecondPersonNeeded(Refused):
+    """Whoever checks an account against its documents is not the one who registered it (I-14)."""
+
+    code = "payouts_beneficiary_second_person"
+
+
 @db.action
 def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, holder: str, account: str) -> Beneficiary:
-    """Register an account to which payouts may go once it is verified and has cooled.
+    """Register an account to which payouts may go once it is confirmed, verified and has cooled.
+
+    The merchant's own people confirm what one of them registers; what the platform registers for them, on paper, is
+    confirmed by whoever verifies it, who is somebody else.
 
     Args:
         kind: "alipay" or "bank_corporate".
@@ -45,9 +57,12 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
     Raises:
         BadBeneficiary, BeneficiaryDenied, BeneficiaryRegistered: nothing was registered.
     """
-    merchants.access_merchant(by, "payouts:write", merchant_id)
+    merchants.access_merchant(by, "beneficiaries:write", merchant_id)
+    by.require_person()
     now = clock.now()
-    policy = policies.at(now).payouts
+    rules_now = policies.at(now)
+    policy = rules_now.payouts
+    chain = () if by.kind == "operator" else policy.beneficiary_approvers
     if purpose_class in policy.denied_purposes:
         raise BeneficiaryDenied(purpose_class=purpose_class)
     account = account.strip()
@@ -56,8 +71,8 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
     digest = vault.fingerprint(f"{kind}|{account}", "beneficiary")
     beneficiary_id = db.rows(
         "INSERT INTO payouts_beneficiary (merchant_id, kind, purpose_class, holder, account_sealed, account_digest,"
-        " account_tail, state, channel_state, registered_by, registered_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'registered', 'normal', %s, %s) RETURNING id",
+        " account_tail, state, channel_state, registered_by, person, registered_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'normal', %s, %s, %s) RETURNING id",
         [
             merchant_id,
             kind,
@@ -66,7 +81,9 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
             vault.seal(account, _place(merchant_id, digest)),
             digest,
             account[-4:],
+            "registered" if chain else "confirmed",
             by.label,
+            by.person,
             now,
         ],
     )[0].id
@@ -79,16 +96,54 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
         purpose_class=purpose_class,
         tail=account[-4:],
     )
-    return Beneficiary.objects.get(merchant_id=merchant_id, id=beneficiary_id)
+    registered = Beneficiary.objects.get(merchant_id=merchant_id, id=beneficiary_id)
+    if chain:
+        approvals.open(
+            by=by,
+            merchant_id=merchant_id,
+            id=ids.new(),
+            subject=f"beneficiary/{beneficiary_id}",
+            version=1,
+            payload=queries.beneficiary_content(registered),
+            chain=chain,
+            expires_at=now + timedelta(hours=rules_now.staff.approval_hours),
+        )
+    return registered
+
+
+@db.action
+def follow_confirmation(*, by: Actor, merchant_id: int, id: int) -> str:
+    """Confirm an account once its approvers have signed, or revoke it once they will not, and return its state."""
+    payee = Beneficiary.objects.select_for_update().get(merchant_id=merchant_id, id=id)
+    subject = f"beneficiary/{id}"
+    request = approval_queries.latest(merchant_id, subject)
+    if payee.state != "registered" or request is None or request.state == "open":
+        return payee.state
+    verb = "confirm" if request.state == "approved" else "revoke"
+    if verb == "confirm":
+        try:
+            approval_queries.prove(merchant_id, subject, 1, queries.beneficiary_content(payee))
+        except approval_queries.NotApproved:
+            verb = "revoke"
+    _move(verb, merchant_id, id)
+    said = "confirmed" if verb == "confirm" else "revoked"
+    history.record(f"beneficiary.{said}", by=by, merchant_id=merchant_id, subject=subject)
+    return said
 
 
 @db.action
 def verify(*, by: Actor, merchant_id: int, id: int, document: str) -> Beneficiary:
-    """Say that an account was checked against a document; it may be used once it has cooled (P6)."""
+    """Say that an account was checked against a document; it may be used once it has cooled (P6).
+
+    Raises:
+        IllegalMove: its merchant's people have not confirmed it.
+        SecondPersonNeeded: the same person registered it.
+    """
     by.require("platform:write")
+    by.require_person()
     now = clock.now()
     usable_from = now + timedelta(hours=policies.at(now).payouts.cooling_hours)
-    _move("verify", merchant_id, id, channel_state="normal", usable_from=usable_from)
+    _move("verify", merchant_id, id, channel_state="normal", verified_person=by.person, usable_from=usable_from)
     history.record(
         "beneficiary.verified",
         by=by,
@@ -102,9 +157,11 @@ def verify(*, by: Actor, merchant_id: int, id: int, document: str) -> Beneficiar
 
 @db.action
 def revoke(*, by: Actor, merchant_id: int, id: int) -> None:
-    """Take an account out of use; payouts that are under way to it go on."""
-    by.require("payouts:write", merchant_id)
+    """Take an account out of use; payouts that have been sent to it go on."""
+    by.require("beneficiaries:write", merchant_id)
+    by.require_person()
     _move("revoke", merchant_id, id)
+    approvals.void(by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}", reason="revoked")
     history.record("beneficiary.revoked", by=by, merchant_id=merchant_id, subject=f"beneficiary/{id}")
 
 

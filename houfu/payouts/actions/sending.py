@@ -12,7 +12,7 @@ from houfu.ledger import actions as ledger
 from houfu.merchants import queries as merchants
 from houfu.orders import actions as orders
 from houfu.payouts import books, queries, rules, states
-from houfu.payouts.actions import beneficiaries, requests
+from houfu.payouts.actions import beneficiaries, requests, waiting
 from houfu.payouts.models import Attempt, Beneficiary, Payout
 from houfu.people.actor import Actor
 
@@ -69,7 +69,8 @@ def _request_no(payout: Payout) -> str:
 def begin(*, by: Actor, merchant_id: int, id: UUID, worker: str) -> bool:
     """Take a due payout for sending: fix its number and move its money into transit. True for one caller ever.
 
-    The number is committed here, before the first byte leaves; whoever finds it committed may only ask.
+    One that may not go any more ends here, and one whose store does not work at present waits. The number is
+    committed here, before the first byte leaves; whoever finds it committed may only ask.
 
     Raises:
         CopiedInstance: this database is a copy and sends nothing.
@@ -79,6 +80,12 @@ def begin(*, by: Actor, merchant_id: int, id: UUID, worker: str) -> bool:
     payout = _held(merchant_id, id)
     now = clock.now()
     if payout.state != "scheduled" or payout.due_at > now:
+        return False
+    if waiting.store_rests(payout):
+        postpone(merchant_id=merchant_id, id=id)
+        return False
+    if code := waiting.last_look(payout):
+        requests.give_up(by=by, payout=payout, verb="cancel", code=code, sent=False)
         return False
     states.move("begin", Payout, _key(payout), next_action_at=now + rules.LEASE)
     Attempt.objects.create(

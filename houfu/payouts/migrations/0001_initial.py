@@ -6,4 +6,4 @@ from houfu.kernel.migration import run
 class Migration(migrations.Migration):
     initial = True
     dependencies = [("orders", "0001_initial"), ("channels", "0001_initial")]
-    operations = run("payouts", "tables.sql")
+    operations = run("payouts", "tables.sql", "payouts_write_v1.sql")

@@ -10,17 +10,22 @@ CREATE TABLE payouts_beneficiary (
     account_sealed bytea NOT NULL,
     account_digest bytea NOT NULL,
     account_tail text NOT NULL,
-    state text NOT NULL CONSTRAINT payouts_beneficiary_state CHECK (state IN ('registered', 'verified', 'revoked')),
+    state text NOT NULL CONSTRAINT payouts_beneficiary_state CHECK (state IN ('registered', 'confirmed', 'verified', 'revoked')),
     channel_state text NOT NULL CONSTRAINT payouts_beneficiary_channel_state
         CHECK (channel_state IN ('normal', 'restricted', 'closed')),
     registered_by text NOT NULL,
+    person text NOT NULL,
     registered_at timestamptz NOT NULL,
+    verified_person text,
     usable_from timestamptz,
     PRIMARY KEY (merchant_id, id),
-    CONSTRAINT payouts_beneficiary_cools CHECK (state = 'registered' OR usable_from IS NOT NULL OR state = 'revoked')
+    CONSTRAINT payouts_beneficiary_cools CHECK (state <> 'verified' OR usable_from IS NOT NULL),
+    -- Whoever checks an account against its documents is not the one who brought it, as a natural person (I-14).
+    CONSTRAINT payouts_beneficiary_second_person CHECK (verified_person <> person)
 );
 CREATE UNIQUE INDEX payouts_beneficiary_once ON payouts_beneficiary (merchant_id, kind, account_digest)
     WHERE state <> 'revoked';
+CREATE INDEX payouts_beneficiary_unconfirmed ON payouts_beneficiary (merchant_id, id) WHERE state = 'registered';
 
 CREATE TABLE payouts_payout (
     merchant_id bigint NOT NULL,
@@ -36,10 +41,18 @@ CREATE TABLE payouts_payout (
     waived boolean NOT NULL,
     policy text NOT NULL,
     state text NOT NULL CONSTRAINT payouts_payout_state CHECK (state IN (
-        'scheduled', 'submitting', 'submitted', 'unknown', 'paid', 'failed', 'returned', 'cancelled')),
+        'pending_approval', 'risk_hold', 'scheduled', 'submitting', 'submitted', 'unknown', 'paid', 'failed', 'returned',
+        'cancelled', 'rejected', 'expired')),
     code text NOT NULL DEFAULT '',
     requested_by text NOT NULL,
     person text NOT NULL,
+    staff_id bigint,
+    device text NOT NULL DEFAULT '',
+    -- Who must agree, in this order, by the rule on the amount with all that is judged as one with it (S1–S4, P9).
+    chain text[] NOT NULL DEFAULT '{}',
+    aggregated_fen bigint NOT NULL,
+    -- The reason class under which risk looks at it before it goes; empty where it need not (K3).
+    hold_class text NOT NULL DEFAULT '',
     requested_at timestamptz NOT NULL,
     business_day date NOT NULL,
     due_at timestamptz NOT NULL,
@@ -54,14 +67,32 @@ CREATE TABLE payouts_payout (
         REFERENCES merchants_channel_account (merchant_id, id),
     CONSTRAINT payouts_payout_beneficiary FOREIGN KEY (merchant_id, beneficiary_id)
         REFERENCES payouts_beneficiary (merchant_id, id),
+    CONSTRAINT payouts_payout_aggregated CHECK (aggregated_fen >= amount_fen),
+    CONSTRAINT payouts_payout_awaited CHECK (
+        (state <> 'pending_approval' OR cardinality(chain) > 0) AND (state <> 'risk_hold' OR hold_class <> '')),
     CONSTRAINT payouts_payout_fee CHECK (fee_fen >= 0 AND fee_fen < amount_fen AND (NOT waived OR fee_fen = 0)),
     -- A row that is not final says when it will be looked at next, so that no work is lost or stuck (I-23).
     CONSTRAINT payouts_payout_final CHECK (
-        (final_at IS NOT NULL) = (state IN ('paid', 'failed', 'returned', 'cancelled'))
+        (final_at IS NOT NULL) = (state IN ('paid', 'failed', 'returned', 'cancelled', 'rejected', 'expired'))
         AND (final_at IS NULL) = (next_action_at IS NOT NULL))
 );
 CREATE INDEX payouts_payout_next ON payouts_payout (next_action_at) WHERE next_action_at IS NOT NULL;
+CREATE INDEX payouts_payout_waiting ON payouts_payout (merchant_id, id)
+    WHERE state IN ('pending_approval', 'risk_hold');
 CREATE INDEX payouts_payout_listing ON payouts_payout (merchant_id, requested_at, id);
+
+-- The earlier payouts with which one was judged as one, and what they share; for compliance to see (P9).
+CREATE TABLE payouts_joined (
+    merchant_id bigint NOT NULL,
+    payout_id uuid NOT NULL,
+    joined_id uuid NOT NULL,
+    amount_fen bigint NOT NULL,
+    shares text[] NOT NULL CONSTRAINT payouts_joined_shares
+        CHECK (cardinality(shares) > 0 AND shares <@ '{person,device,beneficiary,store}'),
+    PRIMARY KEY (merchant_id, payout_id, joined_id),
+    CONSTRAINT payouts_joined_payout FOREIGN KEY (merchant_id, payout_id) REFERENCES payouts_payout (merchant_id, id),
+    CONSTRAINT payouts_joined_earlier FOREIGN KEY (merchant_id, joined_id) REFERENCES payouts_payout (merchant_id, id)
+);
 
 -- Which lots a payout pays out, and how much of each; together they are its amount (I-06).
 CREATE TABLE payouts_allocation (
@@ -126,13 +157,15 @@ CREATE TRIGGER payouts_payout_moves AFTER UPDATE ON payouts_payout
 CREATE TRIGGER payouts_beneficiary_moves AFTER UPDATE ON payouts_beneficiary
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('beneficiary');
+CREATE TRIGGER payouts_joined_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_joined
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 CREATE TRIGGER payouts_allocation_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_allocation
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 CREATE TRIGGER payouts_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_attempt
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 
-GRANT INSERT, UPDATE (state, channel_state, usable_from) ON payouts_beneficiary TO houfu_app;
-GRANT INSERT, UPDATE (state, code, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
-GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_run TO houfu_app;
+GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from) ON payouts_beneficiary TO houfu_app;
+GRANT INSERT, UPDATE (state, code, due_at, arrives_by, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
+GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_joined, payouts_run TO houfu_app;
 GRANT INSERT, UPDATE (beneficiary_id, purpose, since), DELETE ON payouts_standing_order TO houfu_app;
 GRANT UPDATE (claimed) ON payouts_waiver TO houfu_app;

@@ -120,7 +120,8 @@ def test_after_downtime_the_latest_run_is_caught_up_once_however_many_workers_co
 def test_a_run_that_was_broken_off_between_merchants_goes_on_with_the_others(alone, clock):
     shops = [standing_shop() for _ in range(3)]
     clock.at = shanghai(2025, 11, 12, 10)
-    assert len(actions.run(by=WORKER, merchant_id=shops[1].merchant_id, run_day=date(2025, 11, 12))) == 1
+    stores = [(shops[1].merchant_id, shops[1].store)]
+    assert len(actions.run(by=WORKER, run_day=date(2025, 11, 12), stores=stores)) == 1
     clock.move(hours=2)
     assert tasks.run_due(WORKER) == 2
     assert [runs(shop) for shop in shops] == [[date(2025, 11, 12)]] * 3

@@ -272,7 +272,7 @@ def test_a_payout_that_comes_back_is_the_stores_again_and_its_account_must_be_ve
     assert tasks.ask_about(shop.merchant_id, number(shop, first)) == "returned"
     assert stands(shop) == FAILED
     assert shop.fen("fee:recovered") == 0
-    assert Beneficiary.objects.get(merchant_id=shop.merchant_id, id=shop.beneficiary_id).state == "registered"
+    assert Beneficiary.objects.get(merchant_id=shop.merchant_id, id=shop.beneficiary_id).state == "confirmed"
     with pytest.raises(PayoutRefused) as refused:
         shop.ask(400_000)
     assert [reason.code for reason in refused.value.reasons] == ["beneficiary_not_verified"]

@@ -1,5 +1,76 @@
--- people: API keys. The secret is 256 bits and kept as its SHA-256 alone. Merchant 0 holds the platform's own keys.
+-- people: natural persons, the staff that they are at merchants, their passkeys, and API keys. Merchant 0 is the
+-- platform itself.
 
+-- A natural person, known by a keyed digest of an identity document alone: whoever has two accounts is one person.
+CREATE TABLE people_person (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    identity_digest bytea NOT NULL CONSTRAINT people_person_identity UNIQUE,
+    created_at timestamptz NOT NULL
+);
+GRANT INSERT ON people_person TO houfu_app;
+
+-- What a person is at a merchant, and the settings of their own, never above those of the role (S1–S6).
+-- `store_ids` NULL means every store; an invitation's secret is kept as its digest until it is accepted.
+CREATE TABLE people_staff (
+    merchant_id bigint NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    person_id bigint NOT NULL REFERENCES people_person,
+    name text NOT NULL CONSTRAINT people_staff_name CHECK (length(name) BETWEEN 1 AND 100),
+    role text NOT NULL CONSTRAINT people_staff_role CHECK (
+        role IN ('clerk', 'store_manager', 'regional_manager', 'owner', 'supervisor', 'legal', 'finance',
+                 'risk_officer', 'auditor', 'operator')),
+    state text NOT NULL CONSTRAINT people_staff_state CHECK (state IN ('invited', 'active', 'disabled')),
+    store_ids bigint[],
+    daily_count smallint NOT NULL CONSTRAINT people_staff_daily_count CHECK (daily_count BETWEEN 1 AND 5),
+    per_payout_fen bigint CONSTRAINT people_staff_per_payout CHECK (per_payout_fen > 0),
+    monthly_fen bigint CONSTRAINT people_staff_monthly CHECK (monthly_fen > 0),
+    invited_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    invitation_digest bytea,
+    invitation_expires_at timestamptz,
+    approvals_blocked_until timestamptz,
+    PRIMARY KEY (merchant_id, id),
+    -- The platform's people work for the platform alone, and nobody else does.
+    CONSTRAINT people_staff_platform_role CHECK ((role = 'operator') = (merchant_id = 0)),
+    -- Clerks and store managers are of stores, a regional manager may be; every other role is of the whole merchant.
+    CONSTRAINT people_staff_stores CHECK (
+        CASE WHEN store_ids IS NULL THEN role NOT IN ('clerk', 'store_manager')
+             ELSE cardinality(store_ids) BETWEEN 1 AND 1000 AND array_position(store_ids, NULL) IS NULL
+                  AND role IN ('clerk', 'store_manager', 'regional_manager') END)
+);
+CREATE INDEX people_staff_of_person ON people_staff (person_id);
+
+CREATE TRIGGER people_staff_moves AFTER UPDATE ON people_staff
+    REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('staff');
+CREATE TRIGGER people_staff_stays BEFORE DELETE OR TRUNCATE ON people_staff
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+GRANT INSERT, UPDATE (role, state, store_ids, daily_count, per_payout_fen, monthly_fen, invitation_digest,
+                      invitation_expires_at, approvals_blocked_until) ON people_staff TO houfu_app;
+
+-- A passkey of a staff member, made for one name of this instance (`rp_id`). One that was removed stays: what it signed
+-- while it was valid must verify later. `sign_count` is the highest that it has said.
+CREATE TABLE people_passkey (
+    merchant_id bigint NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    staff_id bigint NOT NULL,
+    credential_id bytea NOT NULL CONSTRAINT people_passkey_taken UNIQUE,
+    public_key bytea NOT NULL,
+    rp_id text NOT NULL,
+    sign_count bigint NOT NULL DEFAULT 0,
+    added_at timestamptz NOT NULL,
+    removed_at timestamptz CONSTRAINT people_passkey_removed_later CHECK (removed_at >= added_at),
+    PRIMARY KEY (merchant_id, id),
+    CONSTRAINT people_passkey_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id)
+);
+CREATE INDEX people_passkey_of_staff ON people_passkey (merchant_id, staff_id);
+CREATE TRIGGER people_passkey_stays BEFORE DELETE OR TRUNCATE ON people_passkey
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+GRANT INSERT, UPDATE (removed_at, sign_count) ON people_passkey TO houfu_app;
+
+-- API keys. The secret is 256 bits and kept as its SHA-256 alone. What people alone may do, no key may carry.
+-- A key of a member of the staff has their role and stores, and ends with them.
+-- A key with `networks` opens something from these addresses alone.
 CREATE TABLE people_api_key (
     merchant_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -11,7 +82,12 @@ CREATE TABLE people_api_key (
     expires_at timestamptz NOT NULL
         CONSTRAINT people_key_one_year CHECK (expires_at > created_at AND expires_at <= created_at + interval '366 days'),
     revoked_at timestamptz,
+    staff_id bigint,
+    networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
     PRIMARY KEY (merchant_id, id),
-    CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes))
+    CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
+    CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes)),
+    CONSTRAINT people_key_person_scope CHECK (
+        NOT scopes && '{approvals:write,beneficiaries:write,people:write,webhooks:write}')
 );
 GRANT INSERT, UPDATE (revoked_at) ON people_api_key TO houfu_app;

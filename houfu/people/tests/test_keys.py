@@ -11,8 +11,8 @@ from houfu.kernel import db
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import actions as people
 from houfu.people import queries
-from houfu.people.actions import KeyIncomplete, KeyLifeTooLong, PlatformScope, UnknownScope
-from houfu.people.actor import SCOPES, Actor, operator, system
+from houfu.people.actions.keys import KeyIncomplete, KeyLifeTooLong, PersonalScope, PlatformScope, UnknownScope
+from houfu.people.actor import KEY_SCOPES, PERSONAL, SCOPES, Actor, operator, system
 from houfu.testing.world import OPERATOR, open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -43,18 +43,35 @@ def test_a_token_acts_for_a_person_of_its_merchant_with_its_scopes(shop):
     key, token = make(shop)
     assert queries.actor_of(token) == Actor(
         label=f"key/{key.id}",
-        person="王芳",
+        person=shop.owner.person,
         merchant_id=shop.merchant_id,
         scopes=frozenset({"orders:read", "orders:write"}),
+        kind="key",
     )
     link = history.links(shop.merchant_id)[0]
-    assert (link.verb, link.subject, link.actor) == ("key.created", f"key/{key.id}", "key/wang")
+    assert (link.verb, link.subject, link.actor) == ("key.created", f"key/{key.id}", shop.owner.label)
+
+
+def test_a_key_of_a_member_has_their_role_and_stores_and_ends_with_them(shop):
+    clerk = shop.hire("clerk")
+    _, token = make(shop, by=OPERATOR, staff_id=clerk.staff_id, scopes=["orders:read", "ledger:read"])
+    actor = queries.actor_of(token)
+    assert (actor.kind, actor.person, actor.role, actor.stores) == ("key", clerk.person, "clerk", clerk.stores)
+    assert actor.scopes == {"orders:read"}
+    before = seen(shop)
+    for by, member in [(shop.owner, clerk.staff_id), (OPERATOR, 10**9)]:
+        with pytest.raises((Forbidden, NotFound)):
+            make(shop, by=by, staff_id=member)
+    assert seen(shop) == before
+    people.disable(by=shop.owner, merchant_id=shop.merchant_id, id=clerk.staff_id, reason="离职")
+    with pytest.raises(Unauthenticated):
+        queries.actor_of(token)
 
 
 def test_a_key_of_the_platform_belongs_to_no_merchant():
-    _, token = people.create_key(by=OPERATOR, merchant_id=0, name="ops", person="li", scopes=SCOPES)
+    _, token = people.create_key(by=OPERATOR, merchant_id=0, name="ops", person="li", scopes=KEY_SCOPES)
     actor = queries.actor_of(token)
-    assert (actor.merchant_id, actor.scopes) == (None, frozenset(SCOPES))
+    assert (actor.merchant_id, actor.scopes) == (None, frozenset(KEY_SCOPES))
 
 
 def test_of_a_secret_its_digest_alone_is_kept(shop):
@@ -130,6 +147,7 @@ def test_a_key_ends_with_its_last_day(shop, clock):
         ({"scopes": ["ORDERS:READ"]}, UnknownScope),
         ({"scopes": []}, KeyIncomplete),
         ({"scopes": ["platform:write"]}, PlatformScope),
+        *[({"scopes": ["orders:read", scope]}, PersonalScope) for scope in sorted(PERSONAL)],
         ({"days": 367}, KeyLifeTooLong),
         ({"days": 0}, KeyLifeTooLong),
         ({"days": -1}, KeyLifeTooLong),

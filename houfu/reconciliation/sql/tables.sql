@@ -26,7 +26,7 @@ CREATE TABLE reconciliation_line (
     at timestamptz NOT NULL,
     outcome text NOT NULL CONSTRAINT reconciliation_line_outcome CHECK (outcome IN ('booked', 'agrees', 'break')),
     code text NOT NULL,
-    PRIMARY KEY (merchant_id, channel_account_id, day, no),
+    CONSTRAINT reconciliation_line_once PRIMARY KEY (merchant_id, channel_account_id, day, no),
     CONSTRAINT reconciliation_line_break_says_why CHECK ((outcome = 'break') = (code <> ''))
 );
 CREATE INDEX reconciliation_line_breaks ON reconciliation_line (merchant_id, day, no) WHERE outcome = 'break';

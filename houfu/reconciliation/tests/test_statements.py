@@ -119,6 +119,20 @@ def test_what_a_query_had_settled_agrees_with_its_line(shop):
     assert shop.books() == before
 
 
+def test_a_long_statement_is_booked_in_lanes_and_what_is_said_of_an_order_in_one(shop, monkeypatch):
+    monkeypatch.setattr(actions, "BATCH", 3)
+    ids = [received(shop, 1_000 + n) for n in range(12)]
+    lines = [line("settlement", id, 1_000 + n, fee_fen=1) for n, id in enumerate(ids)]
+    twice = [line("settlement", id, 1_000 + n, fee_fen=1) for n, id in enumerate(ids[:4])]
+    statement = {"by": WORKER, "account": account_of(shop), "day": today(), "lines": [*lines, *twice]}
+    assert actions.book_all(**statement) == 16
+    assert sorted(breaks(shop)) == sorted(("settlement", id, "line_repeated") for id in ids[:4])
+    assert shop.fen("claim:settled") == sum(1_000 + n - 1 for n in range(12))
+    before = shop.books()
+    assert actions.book_all(**statement) == 4  # the breaks are judged again, and stay
+    assert (shop.books(), len(breaks(shop))) == (before, 4)
+
+
 # Breaks --------------------------------------------------------------------------------------------------------------
 
 

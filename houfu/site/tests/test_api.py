@@ -6,10 +6,13 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test import Client
+from django.urls import resolve
 
 from houfu.ledger import queries as ledger
+from houfu.payouts import actions as payouts
 from houfu.people import actions as people
-from houfu.people.actor import SCOPES
+from houfu.people.actor import KEY_SCOPES
+from houfu.site.api import api
 from houfu.testing.bodies import BAD_ORDERS
 from houfu.testing.world import MERCHANT_SCOPES, OPERATOR, new_uscc, open_shop
 
@@ -32,7 +35,7 @@ class Caller:
 
 
 def platform():
-    return Caller(0, set(SCOPES))
+    return Caller(0, set(KEY_SCOPES))
 
 
 def test_from_a_new_merchant_to_a_payout_over_http(clock):
@@ -57,12 +60,12 @@ def test_from_a_new_merchant_to_a_payout_over_http(clock):
         assert erp("POST", "/orders/D1/events", {"kind": kind})[1]["outcome"] == "done"
     assert erp("GET", "/orders/D1")[1]["state"] == "received"
     assert erp("GET", f"/stores/{store}/limit")[1]["exposure_fen"] == 2_800_000
-    payee = erp(
-        "POST",
-        "/beneficiaries",
-        {"kind": "alipay", "purpose_class": "goods_settlement", "holder": "某某", "account": "pay@shop.example"},
-    )[1]
-    assert payee["account_tail"] == "mple"
+    account = {"kind": "alipay", "purpose_class": "goods_settlement", "holder": "某某", "account": "pay@shop.example"}
+    status, problem = erp("POST", "/beneficiaries", account)
+    assert (status, problem["code"]) == (403, "forbidden")  # accounts are for people alone (4.11)
+    registered = payouts.register(by=OPERATOR, merchant_id=m, **account)
+    [payee] = erp("GET", "/beneficiaries")[1]
+    assert (payee["id"], payee["account_tail"]) == (registered.id, "mple")
     asked = {"store_id": store, "beneficiary_id": payee["id"], "amount_fen": 9_999, "purpose": "wages"}
     status, check = erp("POST", "/payouts:check", asked)
     assert [r["code"] for r in check["reasons"]] == [
@@ -71,7 +74,8 @@ def test_from_a_new_merchant_to_a_payout_over_http(clock):
     status, problem = erp("POST", "/payouts", {**asked, "id": str(uuid4())})
     assert (status, problem["code"], len(problem["reasons"])) == (409, "payout_refused", 4)
     assert erp("GET", "/payouts")[1] == {"items": [], "next_cursor": None}
-    assert root("POST", f"/merchants/{m}/beneficiaries/{payee['id']}/verification", {"document": "x"})[0] == 200
+    status, problem = root("POST", f"/merchants/{m}/beneficiaries/{payee['id']}/verification", {"document": "x"})
+    assert (status, problem["code"]) == (403, "person_needed")
     status, trace = erp("GET", "/orders/D1/trace")
     assert [event["verb"] for event in trace["events"]] == ["shipped", "received"]
     assert {link["verb"] for link in erp("GET", "/history?limit=500")[1]["items"]} >= {"orders.authorised"}
@@ -81,11 +85,23 @@ def test_every_listing_answers_an_empty_merchant():
     erp = Caller(open_shop(own_limit_fen=0).merchant_id)
     for path in (
         "/merchant", "/merchants", "/channel-accounts", "/stores", "/groups", "/loans", "/pools", "/orders",
+        "/approvals", "/delegations",
         "/beneficiaries", "/payouts", "/runs", "/balances", "/history", "/policies", "/policies/in-force",
         "/policies/2023-11-01", "/calendar/2026", "/payout-window", "/statements", "/breaks", "/health",
         "/payout-run-days?first=2026-02-01&last=2026-03-01", "/balances?at=2025-11-09T00:00:00%2B08:00",
     ):  # fmt: skip
         assert erp("GET", path)[0] == 200, path
+
+
+def test_every_operation_is_reached_under_its_own_address():
+    """`/pools/7:freeze` is not the pool called "7:freeze"."""
+    for path, operations in api.get_openapi_schema()["paths"].items():
+        address = path
+        for parameter in next(iter(operations.values())).get("parameters", []):
+            some = "7" if parameter["schema"].get("type") == "integer" else str(uuid4())
+            address = address.replace(f"{{{parameter['name']}}}", some)
+        names = {operation["operationId"].split("_api_")[-1] for operation in operations.values()}
+        assert resolve(address).url_name in names, path
 
 
 def test_a_page_ends_with_the_cursor_of_the_next():
@@ -197,6 +213,21 @@ def test_a_repeated_request_gets_the_first_answer_and_happens_once():
     assert erp("POST", path, lend, **{"Idempotency-Key": "K2"})[1]["code"] == "limits_loan_refused"
     assert erp("POST", path, lend, **{"Idempotency-Key": "x" * 256})[0] in (409, 422)
     assert ledger.balances(shop.merchant_id, kinds=["q:temp:free"]) == {("q:temp:free", shop.store): 100_000}
+
+
+def test_a_secret_in_an_answer_that_is_kept_is_kept_sealed():
+    """I-17."""
+    shop, root = open_shop(own_limit_fen=0), platform()
+    asked = {"name": "erp", "person": "wang", "scopes": ["orders:read"]}
+    path = f"/merchants/{shop.merchant_id}/keys"
+    first = root("POST", path, asked, **{"Idempotency-Key": f"K-{shop.merchant_id}"})
+    assert root("POST", path, asked, **{"Idempotency-Key": f"K-{shop.merchant_id}"}) == first
+    secret = first[1]["token"].split("_", 3)[3]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT a::text, body_sealed FROM kernel_answer a")
+        kept = cursor.fetchall()
+    assert kept
+    assert not any(secret in row or secret.encode() in bytes(sealed) for row, sealed in kept)
 
 
 def test_the_key_of_a_refused_request_may_be_used_again():

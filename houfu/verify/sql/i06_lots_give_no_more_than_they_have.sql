@@ -4,7 +4,7 @@ SELECT l.merchant_id, l.id AS order_id, l.allocated_fen, coalesce(a.fen, 0) AS p
 FROM orders_lot l
 LEFT JOIN (SELECT a.merchant_id, a.order_id, sum(a.amount_fen) AS fen
            FROM payouts_allocation a JOIN payouts_payout p ON (p.merchant_id, p.id) = (a.merchant_id, a.payout_id)
-           WHERE p.state NOT IN ('failed', 'returned', 'cancelled') GROUP BY 1, 2) a
+           WHERE p.state NOT IN ('failed', 'returned', 'cancelled', 'rejected', 'expired') GROUP BY 1, 2) a
      ON (a.merchant_id, a.order_id) = (l.merchant_id, l.id)
 WHERE l.allocated_fen <> coalesce(a.fen, 0)
    OR l.allocated_fen + l.offset_fen + l.disputed_fen

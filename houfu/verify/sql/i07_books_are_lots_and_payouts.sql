@@ -15,7 +15,7 @@ WITH lots AS (
     FROM payouts_payout p
     CROSS JOIN LATERAL (VALUES
         ('claim:reserved', p.store_id,
-         CASE WHEN p.state IN ('scheduled', 'submitting', 'submitted', 'unknown') THEN p.amount_fen ELSE 0 END),
+         CASE WHEN p.final_at IS NULL THEN p.amount_fen ELSE 0 END),
         ('cash:transit', p.channel_account_id,
          CASE WHEN p.state IN ('submitting', 'submitted', 'unknown') THEN p.amount_fen - p.fee_fen ELSE 0 END),
         ('fee:expense:payout', p.channel_account_id,

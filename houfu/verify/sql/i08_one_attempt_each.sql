@@ -1,7 +1,7 @@
 -- I-08: a payout that was ever sent has one attempt with a number of its own; one that was not has none.
 SELECT p.merchant_id, p.id AS payout_id, p.state, a.request_no
 FROM payouts_payout p LEFT JOIN payouts_attempt a ON (a.merchant_id, a.payout_id) = (p.merchant_id, p.id)
-WHERE (p.state IN ('scheduled', 'cancelled')) <> (a.request_no IS NULL)
+WHERE (p.state IN ('submitting', 'submitted', 'unknown', 'paid', 'failed', 'returned')) <> (a.request_no IS NOT NULL)
 UNION ALL
 SELECT merchant_id, NULL, 'number used twice', request_no
 FROM payouts_attempt GROUP BY merchant_id, request_no HAVING count(*) > 1

@@ -1,7 +1,7 @@
 -- I-27: every balance is what its entries add up to.
 WITH half AS (
-    SELECT merchant_id, debit_id AS id, amount_fen AS debit_fen FROM ledger_entry
-    UNION ALL SELECT merchant_id, credit_id, -amount_fen FROM ledger_entry
+    SELECT merchant_id, debit_id AS id, sum(amount_fen) AS debit_fen FROM ledger_entry GROUP BY 1, 2
+    UNION ALL SELECT merchant_id, credit_id, -sum(amount_fen) FROM ledger_entry GROUP BY 1, 2
 ), rebuilt AS (
     SELECT merchant_id, id, sum(debit_fen) AS debit_fen FROM half GROUP BY 1, 2
 )

@@ -4,21 +4,30 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 
 import psycopg
 import pytest
 from django.db import connection
 
+from houfu.approvals import actions as approvals
 from houfu.kernel import clock
-from houfu.kernel.clock import shanghai, standing_at
+from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
+from houfu.people.actor import operator
+from houfu.risk import actions as risk
+from houfu.risk import queries as risk_queries
 from houfu.site import worker
+from houfu.testing.company import open_company
 from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import WORKER, open_shop, pool
 from houfu.verify import queries
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks import queries as webhook_queries
+from houfu.webhooks.wire import Answer
 
 BANK = "INSERT INTO ledger_account (merchant_id, kind, owner, unit, grows_by, below_zero, balance_fen) VALUES "
 
@@ -103,7 +112,10 @@ CASES = [
         " (SELECT merchant_id, id FROM payouts_payout WHERE state = 'paid' ORDER BY amount_fen LIMIT 1)",
     ),
     ("i06_lots_stand_on_evidence", (), "UPDATE orders_evidence SET counted = false WHERE kind = 'platform'"),
-    ("i06_lots_stand_on_evidence", (), "DELETE FROM orders_evidence WHERE kind = 'manual' AND person = 'zhao'"),
+    (
+        "i06_lots_stand_on_evidence", (),
+        "DELETE FROM orders_evidence WHERE person = (SELECT max(person) FROM orders_evidence WHERE kind = 'manual')",
+    ),
     ("i06_lots_stand_on_evidence", (), "UPDATE orders_evidence SET kind = 'carrier' WHERE kind = 'platform'"),
     (
         "i06_paid_lots_were_settled", (),
@@ -120,7 +132,7 @@ CASES = [
         " UPDATE orders_lot SET trust = 'low', settled_by = 'query' WHERE allocated_fen > 0",
     ),
     (
-        "i06_payouts_are_their_lots", (),
+        "i06_payouts_are_their_lots", ("i14_payouts_were_agreed_to",),
         "UPDATE payouts_payout SET amount_fen = amount_fen + 1 WHERE state = 'failed'",
     ),
     (
@@ -142,6 +154,11 @@ CASES = [
         "ALTER TABLE payouts_attempt DROP CONSTRAINT payouts_request_no_once;"
         " UPDATE payouts_attempt SET request_no = (SELECT min(request_no) FROM payouts_attempt)",
     ),
+    (
+        "i10_holds_wait_for_their_cases", (),
+        "UPDATE risk_hold SET state = 'released', ended_at = now() WHERE state = 'held'",
+    ),
+    ("i10_holds_wait_for_their_cases", (), "UPDATE risk_hold SET state = 'held', ended_at = NULL"),
     ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'settled' WHERE state = 'matured'"),
     ("i10_orders_are_where_their_lots_are", (), "UPDATE orders_order SET state = 'closed' WHERE state = 'matured'"),
     (
@@ -160,6 +177,38 @@ CASES = [
         "i13_settlements_have_lines", (),
         "UPDATE reconciliation_line SET outcome = 'break', code = 'lost' WHERE kind = 'settlement'",
     ),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET chain = '{legal}' WHERE state = 'paid'"),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET hold_class = 'frequency' WHERE state = 'paid'"),
+    ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET aggregated_fen = aggregated_fen + 1"),
+    (
+        "i14_signatures_are_lawful", ("i14_payouts_were_agreed_to",),
+        "UPDATE approvals_request SET state = 'void', turn = 1 WHERE turn = 2",
+    ),
+    ("i14_signatures_are_lawful", (), "DELETE FROM approvals_signature WHERE struck_at IS NULL"),
+    (
+        "i14_signatures_are_lawful", ("i14_payouts_were_agreed_to",),
+        "UPDATE approvals_request SET chain = '{owner,owner}' WHERE state = 'approved' AND turn = 2",
+    ),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at + interval '4 days'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET signed_at = signed_at - interval '1 hour'"),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_request r SET person = s.person FROM approvals_signature s WHERE s.request_id = r.id",
+    ),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_request r SET editors = s.stands_for FROM approvals_signature s WHERE s.request_id = r.id",
+    ),
+    (
+        "i14_signatures_are_lawful", (),
+        "UPDATE approvals_signature SET person = 'person/0', stands_for = stands_for || 'person/0'::text"
+        " WHERE role = 'legal'",
+    ),
+    ("i14_signatures_are_lawful", (), "UPDATE people_passkey SET removed_at = added_at"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_signature SET credential_id = 'x' WHERE role = 'owner'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET role = 'finance'"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET ended_at = starts_at, next_look_at = NULL"),
+    ("i14_signatures_are_lawful", (), "UPDATE approvals_delegation SET person = 'person/0'"),
     (
         "i15_decisions_are_sealed", (),
         "UPDATE orders_order SET buyer = 'somebody' WHERE (merchant_id, id) ="
@@ -184,10 +233,53 @@ CASES = [
     ),
     ("i16_merchants_are_kept_apart", (), "ALTER TABLE orders_order DISABLE ROW LEVEL SECURITY"),
     ("i18_business_days", (), "UPDATE payouts_payout SET business_day = business_day + 1 WHERE state = 'failed'"),
+    ("i18_scores_are_their_events", (), "UPDATE risk_score SET points = points + 1"),
+    (
+        "i18_scores_are_their_events", (),
+        "UPDATE risk_score_event SET points = points + 1 WHERE counters_id IS NOT NULL;"
+        " UPDATE risk_score SET points = points + 1",
+    ),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-11-15'"),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-10-01'"),
+    (
+        "i20_risk_outcomes_follow_rules", (),
+        "UPDATE risk_decision SET outcome = 'allow', reason_class = '' WHERE outcome = 'hold'",
+    ),
+    (
+        "i20_risk_outcomes_follow_rules", (),
+        "UPDATE risk_decision SET applied = replace(applied, '\"active\"', '\"shadow\"') WHERE outcome = 'score'",
+    ),
     ("i21_scarce_counts", (), "UPDATE payouts_waiver SET claimed = claimed + 1"),
+    ("i21_scarce_counts", (), "UPDATE risk_appeal SET no = no + 1"),
     ("i21_scarce_counts", (), "UPDATE merchants_group SET size = size - 1"),
+    (
+        "i23_endpoints_are_told", (),
+        "UPDATE webhooks_endpoint SET cursor = cursor + 1000000",
+    ),
+    ("i23_endpoints_are_told", (), "UPDATE webhooks_delivery SET seq = seq + 1000000 WHERE state = 'given_up'"),
+    (
+        "i23_endpoints_are_told", (),
+        "DELETE FROM webhooks_delivery d USING history_link l WHERE (l.merchant_id, l.seq) = (d.merchant_id, d.seq)"
+        " AND l.verb = 'endpoint.tested'; DELETE FROM webhooks_attempt a WHERE NOT EXISTS (SELECT"
+        " FROM webhooks_delivery d WHERE (d.merchant_id, d.id) = (a.merchant_id, a.delivery_id))",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', next_at = '2025-10-01', ended_at = NULL"
+        " WHERE state = 'given_up'; UPDATE webhooks_endpoint SET tried_at = '2025-10-01'",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_endpoint SET told_from = 0, cursor = 0; DELETE FROM webhooks_attempt;"
+        " DELETE FROM webhooks_delivery; UPDATE history_head SET seq = seq",
+    ),
+    (
+        "i23_no_delivery_is_stuck", (),
+        "UPDATE webhooks_delivery SET state = 'pending', since = '2025-11-01', next_at = '2025-12-01', ended_at = NULL"
+        " WHERE state = 'given_up'",
+    ),
+    ("i23_no_delivery_is_stuck", (), "DELETE FROM webhooks_attempt WHERE outcome = 'not_accepted'"),
+    ("i23_no_delivery_is_stuck", (), "UPDATE webhooks_delivery SET state = 'delivered' WHERE state = 'given_up'"),
     (
         "i27_balances_follow_entries", (),
         "UPDATE ledger_account SET balance_fen = balance_fen + CASE kind WHEN 'q:own:free' THEN 5 ELSE -5 END"
@@ -235,9 +327,61 @@ def _money_of_every_end(channel):
     channel.hands.set(shanghai(2025, 11, 14, 10))
     channel.work()
     worker.take_statements()
-    [run] = payouts.run(by=WORKER, merchant_id=shop.merchant_id, run_day=clock.business_day(clock.now()))
+    [run] = payouts.run(by=WORKER, run_day=clock.business_day(clock.now()), stores=[(shop.merchant_id, shop.store)])
     payouts.cancel(by=shop.owner, merchant_id=shop.merchant_id, id=run.id)
     shop.ask(10_000)
+
+
+def _signatures_of_every_kind():
+    """A merchant whose people have signed by their own right and by a lent one, and one of whom lost the role."""
+    company = open_company()
+    approved, struck = company.ask("owner", "legal"), company.ask("supervisor", "legal")
+    ends_at = clock.now() + timedelta(days=1)
+    approvals.delegate(by=company.zhou, merchant_id=company.m, delegate_staff_id=company.qian.staff_id, ends_at=ends_at)
+    company.sign("qian", approved)
+    company.sign("sun", approved)
+    company.sign("zhao", struck)
+    company.change("zhao", "auditor")
+    with standing_at(SteppedClock(clock.now() + timedelta(minutes=5))):
+        assert approvals.lapse(by=WORKER)
+
+
+def _risk_of_every_kind(hands):
+    """A merchant with payouts held and let go, a frozen store, lost points and an appeal that gave them back."""
+    shop = open_shop(stores=2, own_limit_fen=1_000)
+    pool(shop, share=9, grant_fen=1_000_000)
+    shop.place(1_000, 500)
+    for n in range(7):
+        facts = risk.PayoutFacts(store_id=shop.store, beneficiary_id=1, amount_fen=100, device="D")
+        risk.judge(by=shop.owner, merchant_id=shop.merchant_id, subject=f"payout/{n}", facts=facts)
+    hands.set(shanghai(2025, 12, 1))
+    risk.look(by=WORKER, merchant_id=shop.merchant_id)
+    where = {"by": operator("li"), "merchant_id": shop.merchant_id}
+    [let_go, _] = risk_queries.inbox(operator("li"), shop.merchant_id)
+    frozen = risk.open_case(**where, subject=f"store/{shop.store}", reason_class="sharing")
+    for case, outcome in ((let_go, "clear"), (frozen, "freeze")):
+        risk.investigate(**where, id=case.id)
+        risk.decide(**where, id=case.id, outcome=outcome, note="looked at it")
+    [lost] = risk_queries.score(operator("li"), shop.merchant_id).events
+    appeal = risk.appeal(by=shop.owner, merchant_id=shop.merchant_id, score_event_id=lost.id, grounds="one season")
+    risk.take_up(**where, id=appeal.id)
+    risk.overturn(**where, id=appeal.id, note="one season indeed")
+
+
+def _told_of_every_end():
+    """A merchant with an endpoint that takes one thing and never another."""
+    shop = open_shop(own_limit_fen=0)
+    who = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    endpoint, _ = webhooks.add(**who, url="https://hooks.example.com/", verbs=["endpoint.changed"])
+    webhooks.change(**who, id=endpoint.id, url="https://other.example.com/")
+    webhooks.test(**who, id=endpoint.id)
+    webhooks.follow()
+    first, second = webhook_queries.deliveries(shop.owner, shop.merchant_id, endpoint_id=endpoint.id)
+    no = webhooks.Ended(shop.merchant_id, second.id, Answer("not_accepted", 500, 1))
+    webhooks.conclude(by=WORKER, ended=[no, webhooks.Ended(shop.merchant_id, first.id, Answer("delivered", 204, 1))])
+    clock._clock.set(clock.now() + timedelta(days=3))
+    webhooks.conclude(by=WORKER, ended=[no])
+    webhooks.follow()
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +392,9 @@ def whole(simulator):
         simulator.reset()
         _money_of_every_end(simulator)
         _limits_of_every_kind()
+        _signatures_of_every_kind()
+        _risk_of_every_kind(simulator.hands)
+        _told_of_every_end()
         yield connection.settings_dict["NAME"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from houfu.orders.intake.tests.house import SOON, Caller, eventually, held, someone_waits_for_a_lock
 from houfu.orders.models import Order
 from houfu.people import actions as people
-from houfu.people.actor import SCOPES
+from houfu.people.actor import KEY_SCOPES
 from houfu.site import processes
 from houfu.testing.bodies import BAD_ORDERS
 from houfu.testing.threads import in_threads
@@ -104,7 +104,7 @@ def test_scopes_and_merchants_are_kept_apart_as_by_the_api(house, door, shop):
         reader = Caller(address, shop.merchant_id, {"orders:read"})
         status, said = reader("POST", "/orders", wanted(shop, "D1"))
         assert (status, said["code"], said["details"]) == (403, "forbidden", {"scope": "orders:write"})
-        status, said = Caller(address, 0, set(SCOPES))("POST", "/orders", wanted(shop, "D1"))
+        status, said = Caller(address, 0, set(KEY_SCOPES))("POST", "/orders", wanted(shop, "D1"))
         assert (status, said["code"]) == (403, "merchant_key_needed")
         status, said = Caller(address, shop.merchant_id)("POST", "/orders", wanted(theirs, "D1"))
         assert (status, said["code"]) == (404, "not_found")

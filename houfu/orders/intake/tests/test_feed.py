@@ -15,7 +15,7 @@ from houfu.orders.intake.keys import Keys
 from houfu.orders.intake.tests.house import SOON, Caller
 from houfu.orders.intake.threads import Threads
 from houfu.people import actions as people
-from houfu.people.actor import SCOPES
+from houfu.people.actor import KEY_SCOPES
 from houfu.testing.world import open_shop, pool
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -81,7 +81,7 @@ def test_two_readers_of_a_merchant_are_told_the_same(door):
     ("merchant", "scopes", "path", "status", "code"),
     [
         ("theirs", {"orders:read"}, "/limits/stream", 403, "forbidden"),
-        ("platform", set(SCOPES), "/limits/stream", 403, "merchant_key_needed"),
+        ("platform", set(KEY_SCOPES), "/limits/stream", 403, "merchant_key_needed"),
         ("theirs", {"limits:read"}, "/limits/stream?merchant_id=1", 422, "invalid"),
     ],
 )

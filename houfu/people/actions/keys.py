@@ -1,0 +1,157 @@
+"""People: API keys, made and revoked."""
+
+import hashlib
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from houfu.history import actions as history
+from houfu.kernel import clock, db
+from houfu.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from houfu.people.actor import PERSONAL, SCOPES, Actor
+from houfu.people.models import ApiKey, Staff
+
+
+class UnknownScope(Invalid):
+    """A key can only carry scopes that exist."""
+
+    code = "scope_unknown"
+
+
+@db.refuse_on("people_key_one_year")
+class KeyLifeTooLong(Invalid):
+    """A key lives for a year at most."""
+
+    code = "people_key_one_year"
+
+
+@db.refuse_on("people_key_name_length", "people_key_person_length", "people_key_has_scope")
+class KeyIncomplete(Invalid):
+    """A key needs a name, a person and at least one scope."""
+
+    code = "people_key_incomplete"
+
+
+@db.refuse_on("people_key_platform_scope")
+class PlatformScope(Invalid):
+    """Only the platform's own keys may carry the scope of the platform."""
+
+    code = "people_key_platform_scope"
+
+
+@db.refuse_on("people_key_person_scope")
+class PersonalScope(Invalid):
+    """What people alone may do, no key may carry."""
+
+    code = "people_key_person_scope"
+
+
+@db.refuse_on("people_key_networks")
+class NetworkUnreadable(Invalid):
+    """A key is bound to 1 to 100 networks, written as 203.0.113.0/24, or to none."""
+
+    code = "people_key_networks"
+
+
+@db.action
+def create_key(
+    *,
+    by: Actor,
+    merchant_id: int,
+    name: str,
+    person: str = "",
+    staff_id: int | None = None,
+    scopes: Sequence[str],
+    days: int = 365,
+    networks: Sequence[str] | None = None,
+) -> tuple[ApiKey, str]:
+    """Make an API key and return it with its token, which is shown this once and never stored.
+
+    Args:
+        merchant_id: whose things the key may touch; 0 for the platform's own key.
+        person: the natural person who answers for what the key does, as the platform says; whoever makes a key for
+            their own merchant answers for it themselves.
+        staff_id: the member of the staff whose role, stores and tier the key has, as the platform says; without one
+            it has no tier, and what it asks to be paid out needs owner and legal (S4).
+        days: how long it lives, 366 at most.
+        networks: the addresses from which it opens anything, such as "203.0.113.0/24"; None for all.
+
+    Raises:
+        UnknownScope: for a scope that does not exist.
+        Forbidden: for a scope that the maker does not have.
+        PlatformScope: a merchant's key cannot carry the platform's scope.
+        PersonalScope: no key can carry what people alone may do.
+        NetworkUnreadable: for an address that is none.
+    """
+    _require(by, merchant_id)
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise UnknownScope(scopes=unknown)
+    if personal := sorted(PERSONAL & set(scopes)):
+        raise PersonalScope(scopes=personal)
+    if beyond := sorted(set(scopes) - by.scopes):
+        raise Forbidden(scopes=beyond)
+    try:
+        read = None if networks is None else [str(ipaddress.ip_network(said)) for said in networks]
+    except ValueError as error:
+        raise NetworkUnreadable(said=str(error)) from error
+    if staff_id is not None:
+        by.require("platform:write")
+        member = Staff.objects.filter(merchant_id=merchant_id, id=staff_id, state="active").first()
+        if member is None:
+            raise NotFound()
+        person = member.person
+    secret, now = secrets.token_urlsafe(32), clock.now()
+    key_id = db.rows(
+        "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
+        " networks, staff_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s) RETURNING id",
+        [
+            merchant_id,
+            name,
+            person if by.merchant_id is None else by.person,
+            digest(secret),
+            sorted(set(scopes)),
+            now,
+            now + timedelta(days=days),
+            read,
+            staff_id,
+        ],
+    )[0].id
+    history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))
+    return ApiKey.objects.get(merchant_id=merchant_id, id=key_id), f"hf_{merchant_id}_{key_id}_{secret}"
+
+
+@db.action
+def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
+    """Revoke a key; from now on it opens nothing. Revoking twice changes nothing."""
+    _require(by, merchant_id)
+    keys = ApiKey.objects.filter(merchant_id=merchant_id, id=id)
+    if not keys.exists():
+        raise NotFound()
+    if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
+        history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def _require(by: Actor, merchant_id: int) -> None:
+    """The platform's own keys are the platform's business; a merchant's are also the merchant's."""
+    if merchant_id:
+        by.require("merchants:write", merchant_id)
+    else:
+        by.require("platform:write")
+
+
+def digest(secret: str) -> bytes:
+    """Return what is stored of a secret."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def parts(token: str, kind: str) -> tuple[int, int, str]:
+    """Return merchant, number and secret of a token of ours.
+
+    Raises:
+        Unauthenticated: it is none.
+    """
+    said = token.split("_", 3)
+    if len(said) != 4 or said[0] != kind or not all(p.isascii() and p.isdigit() and len(p) < 19 for p in said[1:3]):
+        raise Unauthenticated()
+    return int(said[1]), int(said[2]), said[3]
