@@ -33,11 +33,11 @@ def test_a_table_without_a_merchant_is_on_the_list():
 
 
 def test_a_policy_is_asked_once_a_statement_and_leaves_the_index_in_use():
-    """An answer for each row would cost more than the row; the plan asks before it looks."""
-    plan = "\n".join(row[0] for row in db.rows("EXPLAIN SELECT 1 FROM orders_order WHERE merchant_id = 1 AND id = 'x'"))
-    assert plan.count("InitPlan") == 1
-    assert "orders_order_once" in plan
-    assert "kernel_merchant_v1" not in plan.split("InitPlan")[0]
+    """An answer for each row would cost more than the row: the plan asks before it looks."""
+    plan = [row[0].strip() for row in db.rows("EXPLAIN SELECT 1 FROM people_api_key WHERE merchant_id = 1 AND id = 1")]
+    assert "Index Cond: ((merchant_id = 1) AND (id = 1))" in plan
+    assert len([line for line in plan if line.startswith("InitPlan")]) == 1
+    assert [line for line in plan if "kernel_merchant_v1" in line] == []
 
 
 def test_nothing_is_granted_to_everybody():
@@ -53,7 +53,7 @@ def test_nothing_is_granted_to_everybody():
 def test_the_last_number_drawn_is_nobodys_to_read():
     """Numbers are drawn for all merchants together: whoever reads the last one learns how much others do."""
     found = names(
-        "SELECT c.relname FROM pg_class c WHERE c.relkind = 'S' AND c.relnamespace = 'public'::regnamespace"
-        " AND has_sequence_privilege('houfu_app', c.oid, 'SELECT, USAGE, UPDATE') AND c.relname NOT LIKE 'django%'"
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace"
+        " AND CASE c.relkind WHEN 'S' THEN has_sequence_privilege('houfu_app', c.oid, 'SELECT, USAGE, UPDATE') END"
     )
     assert found == set()
