@@ -156,16 +156,20 @@ def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
 
 def call(function: str, *args: Any) -> list[Any]:
     """Call an SQL function inside an action and return its rows as named tuples; lists go as binary arrays."""
-    if not connection.in_atomic_block:
+    alone = not connection.in_atomic_block
+    if alone:
         if not getattr(_closing, "may_call", False):
             raise RuntimeError(f"{function} needs an action around it")
         _closing.may_call = False  # a second call would be a second transaction
-    statement, types = _signature(function)
+    within, by_itself, types = _signature(function)
     try:
         bound = [encoded(type_, arg) for type_, arg in zip(types, args, strict=True)]
     except (OverflowError, UnicodeEncodeError) as error:
         raise OutOfRange() from error
-    return rows(statement, bound, binary=True)
+    if not alone:
+        return rows(within, bound, binary=True)
+    connection.ensure_connection()
+    return _fetched(by_itself, [connection.word(), *bound], namedtuple_row, binary=True)  # type: ignore[attr-defined]
 
 
 def rows(
@@ -182,17 +186,16 @@ def rows(
         binary: whether the rows come in binary form.
     """
     connection.ensure_connection()
-    factory = args_row(into) if into else namedtuple_row
-    with (
-        connection.own_transaction(),  # type: ignore[attr-defined]  # of our backend
-        connection.wrap_database_errors,
-        psycopg.Cursor(connection.connection, row_factory=factory) as cursor,
-    ):
+    with connection.own_transaction():  # type: ignore[attr-defined]  # of our backend
+        return _fetched(statement, params, args_row(into) if into else namedtuple_row, binary=binary)
+
+
+def _fetched(statement: str, params: Sequence[Any] | dict[str, Any], factory: Any, *, binary: bool) -> list[Any]:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
         cursor.execute(statement, params, binary=binary)
         return cursor.fetchall() if cursor.description else []
 
 
-<<<<<<< HEAD
 @contextmanager
 def reading() -> Iterator[None]:
     """Let all that is read in the block come from one transaction, which writes nothing."""
@@ -202,7 +205,8 @@ def reading() -> Iterator[None]:
     with transaction.atomic():
         rows("SET TRANSACTION READ ONLY")
         yield
-=======
+
+
 def page(listing: Any, limit: int) -> list[Any]:
     """Return the first rows of a listing, read along the index that has its order.
 
@@ -213,7 +217,6 @@ def page(listing: Any, limit: int) -> list[Any]:
         found = list(listing[:limit])
         rows("SET LOCAL enable_bitmapscan = on")
     return found
->>>>>>> payouts
 
 
 def conninfo() -> str:
@@ -224,15 +227,23 @@ def conninfo() -> str:
 
 
 @lru_cache(maxsize=256)
-def _signature(function: str) -> tuple[str, list[str]]:
-    """Return how a function is called, and the types of its arguments."""
+def _signature(function: str) -> tuple[str, str, list[str]]:
+    """Return how a function is called in a transaction, how by itself with its word, and the types of its arguments.
+
+    By itself, the function waits for the word through its first argument.
+    """
     types = rows(
         "SELECT coalesce(array_agg(format_type(t, NULL) ORDER BY n), '{}') AS types FROM pg_proc,"
         " unnest(proargtypes) WITH ORDINALITY AS a (t, n) WHERE proname = %s",
         [function],
     )[0].types
-    arguments = ", ".join(f"%s::{t}" for t in types)
-    return f"SELECT * FROM {function}({arguments})", types  # noqa: S608  names come from the catalogue
+    arguments = [f"%s::{t}" for t in types]
+    told = ", ".join([f"CASE WHEN said.word IS NOT NULL THEN {arguments[0]} END", *arguments[1:]])
+    return (
+        f"SELECT * FROM {function}({', '.join(arguments)})",  # noqa: S608  names come from the catalogue
+        f"SELECT done.* FROM (SELECT set_config('houfu.ctx', %s, true) AS word) said, {function}({told}) done",  # noqa: S608
+        types,
+    )
 
 
 def translated(error: Error | Again) -> Exception:

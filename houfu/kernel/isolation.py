@@ -92,15 +92,19 @@ def _key() -> bytes:
     return vault.kept_key(settings.HOME / "keys" / "context.key")
 
 
-def apply(cursor: Any, engine_functions: Sequence[str]) -> None:
+def apply(cursor: Any, engine_functions: Sequence[str], shared_tables: Sequence[str]) -> None:
     """Keep merchants apart in all that the migrations have made, and give the database the key.
 
     Args:
         cursor: the owner's, in a transaction.
         engine_functions: those that may run with more rights than their caller.
+        shared_tables: those without a merchant that are written on every merchant's behalf.
     """
     key = _key().ljust(_BLOCK, b"\0")
-    cursor.execute("SELECT set_config('houfu.engine_functions', %s, true)", [",".join(engine_functions)])
+    cursor.execute(
+        "SELECT set_config('houfu.engine_functions', %s, true), set_config('houfu.shared_tables', %s, true)",
+        [",".join(engine_functions), ",".join(shared_tables)],
+    )
     cursor.execute((Path(__file__).parent / "sql" / "isolate.sql").read_text())
     cursor.execute(
         "INSERT INTO kernel_context_key (inner_pad, outer_pad) VALUES (%s, %s)"

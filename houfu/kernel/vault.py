@@ -53,18 +53,13 @@ def fingerprint(text: str, purpose: str) -> bytes:
     return hmac.digest(_key("find"), f"{purpose}\n{text}".encode(), "sha256")
 
 
-<<<<<<< HEAD
-def _key(use: str) -> bytes:
-    return hashlib.sha256(kept_key(settings.HOME / "keys" / "vault.key") + use.encode()).digest()
-=======
 def web_secret() -> str:
     """Return the secret by which the web process signs what it hands out."""
     return _key("web").hex()
 
 
 def _key(use: str, ring: str = "vault") -> bytes:
-    return hashlib.sha256(_master(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
->>>>>>> payouts
+    return hashlib.sha256(kept_key(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
 
 
 @lru_cache(maxsize=8)

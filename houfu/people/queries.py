@@ -6,21 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-<<<<<<< HEAD
-from houfu.kernel import clock, isolation
-from houfu.kernel.errors import Unauthenticated
-from houfu.people.actions import digest
-=======
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.core.internal.sessionkit import get_session_user
 from django.contrib.sessions.backends.base import SessionBase
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
->>>>>>> payouts
-from houfu.people.actor import Actor
+from houfu.people.actor import SIGN_IN, Actor
 from houfu.people.models import ApiKey, Staff
 
 
@@ -51,16 +45,12 @@ def actor_of(token: str, ip: str = "") -> Actor:
         Unauthenticated: for a token that is malformed, unknown, expired, revoked or from elsewhere, all alike.
     """
     merchant_id, key_id, secret = parts(token, "hf")
-    key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+    with isolation.acting(isolation.Party("key", merchant_id)):
+        key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+        holder = staff(merchant_id, key.staff_id) if key and key.staff_id is not None else None
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(secret)):
         raise Unauthenticated()
-<<<<<<< HEAD
-    with isolation.acting(isolation.Party("key", int(parts[1]))):
-        key = ApiKey.objects.filter(merchant_id=int(parts[1]), id=int(parts[2])).first()
-    if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(parts[3])):
-=======
     if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
->>>>>>> payouts
         raise Unauthenticated()
     actor = Actor(
         label=f"key/{key.id}",
@@ -70,9 +60,9 @@ def actor_of(token: str, ip: str = "") -> Actor:
         kind="key",
         ip=ip,
     )
-    if key.staff_id is None:
+    if holder is None:
         return actor
-    member = actor_of_staff(staff(merchant_id, key.staff_id))
+    member = actor_of_staff(holder)
     return replace(
         actor, scopes=actor.scopes & member.scopes, staff_id=member.staff_id, role=member.role, stores=member.stores
     )
@@ -113,7 +103,8 @@ def actor_of_session(session: SessionBase, device: str = "", ip: str = "") -> Ac
         Unauthenticated: it is nobody's, or nobody's any more.
         FactorNeeded: a password alone, or a lesser factor, is not enough.
     """
-    member = member_of_session(session)
+    with isolation.acting(SIGN_IN):
+        member = member_of_session(session)
     actor = actor_of_staff(member, device, ip)
     if not rules.proven(member.role, {str(record.get("type")) for record in proofs(session)}):
         raise FactorNeeded()

@@ -1,4 +1,7 @@
-"""Requests on somebody's behalf: nobody's before a key is shown, and nobody's again when the answer is made."""
+"""Requests on somebody's behalf: nobody's before a key is shown, and nobody's again when the answer is made.
+
+The doors of sign-in are the exception: whoever comes there is looked for among all logins.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,18 +10,19 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponse
 
 from houfu.kernel import db, isolation
+from houfu.people.actor import SIGN_IN
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 class ActingMiddleware:
-    """Lets nobody be in force when a request comes in, whoever this thread has served before."""
+    """Lets nobody be in force when a request comes in, but sign-in itself at its doors."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with isolation.acting(None):
+        with isolation.acting(SIGN_IN if request.path.startswith("/auth/") else None):
             return self.get_response(request)
 
 

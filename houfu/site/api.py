@@ -13,7 +13,7 @@ from houfu.approvals.api import router as approvals
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
-from houfu.kernel import db, isolation
+from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
@@ -25,28 +25,13 @@ from houfu.people.api import router as people
 from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
-<<<<<<< HEAD
-from houfu.site.acting import reads_together
-=======
 from houfu.risk.api import router as risk
+from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
->>>>>>> payouts
 
 log = logging.getLogger("houfu.api")
 
 
-<<<<<<< HEAD
-class ApiKey(HttpBearer):
-    """`Authorization: Bearer hf_…`."""
-
-    def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        by = people.actor_of(token)
-        isolation.enter(by)
-        return by
-
-
-=======
->>>>>>> payouts
 class Unexpected(Refused):
     """Something went wrong on our side; the request did not take effect unless asking by its key says so."""
 

@@ -95,10 +95,8 @@ COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countri
 PUBLIC_URL = os.environ.get("HOUFU_URL", "http://localhost:8900")
 INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
-<<<<<<< HEAD
-MIDDLEWARE = ["houfu.site.acting.ActingMiddleware", "houfu.site.idempotency.IdempotencyMiddleware"]
-=======
 MIDDLEWARE = [
+    "houfu.site.acting.ActingMiddleware",
     "houfu.people.sign_in.guard.GuardMiddleware",
     "houfu.people.sign_in.sessions.SessionMiddleware",
     "houfu.people.sign_in.guard.CsrfMiddleware",
@@ -106,7 +104,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "houfu.site.idempotency.IdempotencyMiddleware",
 ]
->>>>>>> payouts
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)
 SECRET_KEY = lazystr(vault.web_secret)  # not read, and its file not made, before something is signed

@@ -15,11 +15,12 @@ from houfu.testing.plugin import own_database
 A, B = 1, 2
 # A value of each type, from which rows can be made once checks, triggers and foreign keys are out of the way.
 VALUES = {
-    "bigint": "1", "integer": "1", "smallint": "1", "text": "'x' || merchant", "boolean": "true",
+    "bigint": "1", "integer": "merchant", "smallint": "1", "text": "'x' || merchant", "boolean": "true",
     "date": "'2025-11-10'",
     "timestamp with time zone": "'2025-11-10 10:00+08'", "uuid": "'00000000-0000-0000-0000-000000000001'",
-    "bytea": "'x'", "text[]": "'{x}'", "bigint[]": "'{1}'", "jsonb": "'{}'", "json": "'{}'", "numeric": "1",
+    "bytea": "'xmerchant'", "text[]": "'{x}'", "bigint[]": "'{1}'", "jsonb": "'{}'", "json": "'{}'", "numeric": "1",
     "interval": "'1 day'", "double precision": "1", "inet": "'127.0.0.1'", "bytea[]": "'{}'", "integer[]": "'{1}'",
+    "cidr[]": "'{}'",
 }  # fmt: skip
 COLUMNS = """
     SELECT a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a

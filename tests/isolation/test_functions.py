@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connections, transaction
 
 from houfu.kernel import clock, isolation
-from houfu.site.upkeep import ENGINE_FUNCTIONS
+from houfu.site.upkeep import ENGINE_FUNCTIONS, SHARED_TABLES
 from houfu.testing.plugin import MONDAY_TEN, own_database
 from houfu.testing.world import open_shop
 from tests.isolation.conftest import stranger
@@ -25,11 +25,12 @@ def calls(a, b):
     """Return what A may try with each function: for B alone, and for B beside itself."""
     at = "'2025-11-10 10:00+08'::timestamptz"
     id_ = "gen_random_uuid()"
+    packs = "(SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p)"
 
     def authorise(merchants, ofs, ids, stores):
         n = len(ids)
         return (
-            f"SELECT state, reasons FROM orders_authorise_v1({at}, ARRAY[{', '.join([id_] * len(merchants))}],"
+            f"SELECT state, reasons FROM orders_authorise_v1({at}, {packs}, ARRAY[{', '.join([id_] * len(merchants))}],"
             f" ARRAY{merchants}::bigint[], array_fill('x'::text, ARRAY[{len(merchants)}]),"
             f" array_fill('p'::text, ARRAY[{len(merchants)}]), array_fill(1200::bigint, ARRAY[{len(merchants)}]),"
             f" ARRAY{ofs}::integer[], ARRAY{ids}::text[], ARRAY{stores}::bigint[], array_fill(1::bigint, ARRAY[{n}]),"
@@ -126,7 +127,7 @@ def test_a_function_nobody_has_listed_stops_the_migration(shops):
         with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-            isolation.apply(cursor, ENGINE_FUNCTIONS)
+            isolation.apply(cursor, ENGINE_FUNCTIONS, SHARED_TABLES)
             transaction.set_rollback(True, using="owner")
 
     definer = "CREATE FUNCTION {}() RETURNS void LANGUAGE plpgsql SECURITY DEFINER {} AS 'BEGIN {} END'"
@@ -150,7 +151,7 @@ def test_a_new_table_and_a_new_view_are_taken_under_the_policies_without_being_n
         cursor.execute("CREATE TABLE fresh_table (merchant_id bigint, id bigint, PRIMARY KEY (merchant_id, id))")
         cursor.execute("CREATE VIEW fresh_view AS SELECT * FROM fresh_table")
         with transaction.atomic(using="owner"):
-            isolation.apply(cursor, ENGINE_FUNCTIONS)
+            isolation.apply(cursor, ENGINE_FUNCTIONS, SHARED_TABLES)
     there.admin.execute("INSERT INTO fresh_table VALUES (%s, 1), (0, 1)", [a.merchant_id])
     for name in ("fresh_table", "fresh_view"):
         seen = there.attempt(f"SELECT merchant_id FROM {name}", there.word(a.merchant_id))

@@ -13,10 +13,7 @@ DECLARE
     seqs bigint[]; hashes bytea[];                    -- of each head, by the place of its merchant
     link_no integer[]; link_seq bigint[]; link_hash bytea[];
 BEGIN
-<<<<<<< HEAD
     PERFORM kernel_enter_v1();
-    INSERT INTO history_head SELECT DISTINCT m, 0, '\x'::bytea FROM unnest(_merchant) m ORDER BY m ON CONFLICT DO NOTHING;
-=======
     SELECT count(*), count(h.merchant_id) INTO merchants, heads
     FROM (SELECT DISTINCT m FROM unnest(_merchant) m) w LEFT JOIN history_head h ON h.merchant_id = w.m;
     IF heads < merchants THEN
@@ -37,7 +34,6 @@ BEGIN
         RETURN;
     END IF;
 
->>>>>>> payouts
     PERFORM FROM history_head WHERE merchant_id = ANY (_merchant) ORDER BY merchant_id FOR UPDATE;
     SELECT array_agg(h.seq ORDER BY h.merchant_id), array_agg(h.hash ORDER BY h.merchant_id) INTO seqs, hashes
     FROM history_head h WHERE h.merchant_id = ANY (_merchant);

@@ -35,11 +35,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         else:
             self._begin()
 
+    def word(self) -> str:
+        """Return the word about whoever is in force, for a transaction that begins now; empty for nobody."""
+        by = isolation.in_force()
+        if by is None:
+            return ""
+        return isolation.word(by, self.connection.info.backend_pid, time.monotonic() + self._ahead)
+
     def _begin(self) -> None:
-        by, begin = isolation.in_force(), "BEGIN"
-        if by is not None:
-            said = isolation.word(by, self.connection.info.backend_pid, time.monotonic() + self._ahead)
-            begin = f"BEGIN; SET LOCAL houfu.ctx = '{said}'"
+        said = self.word()
+        begin = f"BEGIN; SET LOCAL houfu.ctx = '{said}'" if said else "BEGIN"
         with self.wrap_database_errors:
             self.connection.execute(begin, prepare=False)
 

@@ -1,6 +1,7 @@
 -- Merchants kept apart, from the catalogue: run at the end of every migration, so that no new table is forgotten.
--- Every table with a merchant_id is under row-level security, its owner too; functions that run with more rights than
--- their caller belong to houfu_engine, which owns no table and is bound by the same policies.
+-- Every table with a merchant_id is under row-level security, its owner too; one without is the platform's to write, but
+-- for those listed in houfu.shared_tables. Functions that run with more rights than their caller belong to houfu_engine,
+-- which owns no table and is bound by the same policies.
 -- Refuses with HF005: a function with more rights than its caller that is not on the list (houfu.engine_functions), has
 -- no fixed search_path or does not begin with kernel_enter_v1; a materialised view, which no policy reaches.
 DO $$
@@ -51,6 +52,18 @@ BEGIN
             EXECUTE format('CREATE POLICY auditor_v1 ON %s FOR SELECT TO houfu_verify USING (true)', thing.name);
         END IF;
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO houfu_engine', thing.name);
+    END LOOP;
+
+    -- What knows no merchant says the same to everybody, and is the platform's to write.
+    FOR thing IN
+        SELECT c.oid::regclass AS name FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
+          AND c.relname <> ALL (string_to_array(current_setting('houfu.shared_tables'), ','))
+          AND (has_any_column_privilege('houfu_app', c.oid, 'INSERT, UPDATE') OR has_table_privilege('houfu_app', c.oid, 'DELETE'))
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', thing.name);
+        EXECUTE format('CREATE POLICY everybody_v1 ON %s FOR SELECT USING (true)', thing.name);
+        EXECUTE format('CREATE POLICY platform_v1 ON %s TO houfu_app USING ((SELECT kernel_merchant_v1()) = -1)', thing.name);
     END LOOP;
 
     FOR thing IN

@@ -18,10 +18,7 @@ DECLARE
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
     told bigint;
 BEGIN
-<<<<<<< HEAD
     PERFORM kernel_enter_v1();
-    PERFORM ledger_open_v1(_merchant || _merchant, _debit || _credit, _debit_owner || _credit_owner);
-=======
     FOR attempt IN 1 .. 2 LOOP
         SELECT array_agg(d.id ORDER BY l.no), array_agg(c.id ORDER BY l.no), array_agg(d.unit ORDER BY l.no)
         INTO debits, credits, units
@@ -32,7 +29,6 @@ BEGIN
         EXIT WHEN array_position(debits, NULL) IS NULL AND array_position(credits, NULL) IS NULL;
         PERFORM ledger_open_v1(_merchant || _merchant, _debit || _credit, _debit_owner || _credit_owner);
     END LOOP;
->>>>>>> payouts
 
     WITH wanted AS (
         SELECT merchant_id, id, unit, min(verb) AS verb, min(at) AS at, sha256(convert_to(string_agg(

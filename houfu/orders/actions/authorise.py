@@ -3,14 +3,10 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-<<<<<<< HEAD
-from houfu.kernel import clock, db, ids, isolation
-=======
 import msgspec
 from django.db import Error
 
-from houfu.kernel import clock, db, ids
->>>>>>> payouts
+from houfu.kernel import clock, db, ids, isolation
 from houfu.kernel.errors import Invalid
 from houfu.orders.steps import refuse_future
 from houfu.people.actor import Actor
@@ -79,10 +75,6 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
     return decide(asked=[Asked(by, order) for order in orders])
 
 
-<<<<<<< HEAD
-=======
-@db.one_call
->>>>>>> payouts
 def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
 
@@ -94,43 +86,13 @@ def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """
     if not asked:
         return []
-<<<<<<< HEAD
     merchants = {each.by.merchant_id for each in asked}
     with isolation.acting(isolation.Party("orders", merchants.pop() if len(merchants) == 1 else None)):
         return _decide(asked)
 
 
-@db.action
+@db.one_call
 def _decide(asked: Sequence[Asked]) -> list[Decision]:
-    refuse_future(max(each.order.at for each in asked))
-    in_force = policies.at_each(each.order.at for each in asked)
-    batches: dict[tuple[int, Actor, str], int] = {}
-    permille: list[int] = []
-    places: list[int] = []
-    for each, policy in zip(asked, in_force, strict=True):
-        key = (each.order.merchant_id, each.by, policy.version)
-        place = batches.get(key)
-        if place is None:
-            each.by.require("orders:write", each.order.merchant_id)
-            place = batches[key] = len(batches) + 1
-            permille.append(policy.orders.tolerance_permille)
-        places.append(place)
-    found = db.call(
-        "orders_authorise_v1",
-        clock.now(),
-        [ids.new() for _ in batches],
-        [merchant_id for merchant_id, _, _ in batches],
-        [by.label for _, by, _ in batches],
-        [version for _, _, version in batches],
-        permille,
-        places,
-        [each.order.id for each in asked],
-        [each.order.store_id for each in asked],
-        [each.order.amount_fen for each in asked],
-        [each.order.buyer for each in asked],
-        [each.order.at for each in asked],
-    )[0]
-=======
     orders = [each.order for each in asked]
     instants = [order.at for order in orders]
     refuse_future(max(instants))
@@ -156,7 +118,6 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
     except Error:
         policies.forget_packs()  # one may have been added
         raise
->>>>>>> payouts
     return [
         Decision(order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())
         for order, state, repeated, own, pool, temp, tolerance, why in zip(orders, *found, strict=True)

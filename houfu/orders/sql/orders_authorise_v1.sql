@@ -28,13 +28,10 @@ DECLARE
     fresh integer[]; f_of integer[] := _of; f_merchant bigint[]; f_id text[] := _id; f_store bigint[] := _store;
     f_amount bigint[] := _amount; f_buyer text[] := _buyer; f_at timestamptz[] := _at;
 BEGIN
-<<<<<<< HEAD
     PERFORM kernel_enter_v1();
-=======
     IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
         RAISE 'a policy pack was added' USING ERRCODE = 'HF204';
     END IF;
->>>>>>> payouts
     SELECT array_agg(_batch_merchant[o.of] ORDER BY o.no), array_agg(o.no::integer ORDER BY o.no)
     INTO f_merchant, fresh FROM unnest(_of) WITH ORDINALITY o (of, no);
     merchants := f_merchant;

@@ -22,6 +22,11 @@ WITH relation AS (
             AND reads ~ '^ ?CASE \( SELECT kernel_merchant_v1\(\)[^)]*\) WHEN merchant_id THEN true WHEN [^ ]*-1[^ ]* THEN true ELSE false END$'
         WHEN 'engine_v1' THEN polcmd = '*' AND roles = '{houfu_engine}' AND reads = writes
             AND reads ~ '^ ?CASE \( SELECT \(NULLIF\(current_setting\(.houfu.entered.::text, true\), ..::text\)\)::bigint[^)]*\) WHEN merchant_id THEN true WHEN [^ ]*-1[^ ]* THEN true ELSE false END$'
+        WHEN 'login_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND reads = writes
+            AND reads ~ '^ ?CASE \( SELECT kernel_merchant_v1\(\)[^)]*\) WHEN [^ ]*-1[^ ]* THEN true ELSE \(EXISTS \( SELECT FROM (people_login l WHERE \(l.user_id = \w+.(user_)?id\)|usersessions_usersession u WHERE \(\(u.session_key\)::text = \(django_session.session_key\)::text\))\)\) END$'
+        WHEN 'platform_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND writes IS NULL
+            AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) = [^ ]*-1[^ ]*\)$'
+        WHEN 'everybody_v1' THEN polcmd = 'r' AND reads = 'true' AND writes IS NULL
         WHEN 'auditor_v1' THEN polcmd = 'r' AND roles = '{houfu_verify}' AND reads = 'true' AND writes IS NULL
         ELSE false END
 )
@@ -30,12 +35,28 @@ UNION ALL
 SELECT name, 'its owner is bound by no policy' FROM kept WHERE NOT relforcerowsecurity
 UNION ALL
 SELECT name, 'a policy is missing, altered or one too many' FROM kept k
-WHERE (SELECT count(*) FROM sound s WHERE s.polrelid = k.oid) <> 3 OR (SELECT count(*) FROM policy p WHERE p.polrelid = k.oid) <> 3
+WHERE (SELECT count(*) FROM sound s WHERE s.polrelid = k.oid AND s.name IN ('merchant_v1', 'engine_v1', 'auditor_v1')) <> 3
+   OR (SELECT count(*) FROM policy p WHERE p.polrelid = k.oid) <> 3
+UNION ALL
+SELECT r.name, 'a policy is altered or not known' FROM relation r JOIN policy p ON p.polrelid = r.oid
+WHERE r.merchant IS NULL
+  AND NOT EXISTS (SELECT FROM sound s WHERE (s.polrelid, s.name) = (p.polrelid, p.name) AND s.name NOT IN ('merchant_v1', 'engine_v1'))
+UNION ALL
+SELECT r.name, 'every merchant may write what is everybody''s' FROM relation r
+WHERE r.merchant IS NULL AND r.relkind IN ('r', 'p') AND NOT r.relrowsecurity
+  AND r.name NOT IN ('payouts_waiver', 'people_memory', 'people_person')
+  AND (has_any_column_privilege('houfu_app', r.oid, 'INSERT, UPDATE') OR has_table_privilege('houfu_app', r.oid, 'DELETE'))
+UNION ALL
+SELECT name, 'logins are shown to every merchant' FROM relation r
+WHERE name IN ('auth_user', 'account_emailaddress', 'django_session', 'mfa_authenticator', 'usersessions_usersession')
+  AND NOT EXISTS (SELECT FROM sound s WHERE s.polrelid = r.oid AND s.name = 'login_v1' AND r.relrowsecurity AND r.relforcerowsecurity)
 UNION ALL
 SELECT i.indexrelid::regclass::text, 'a key does not begin with the merchant'
 FROM kept k JOIN pg_index i ON i.indrelid = k.oid
-    -- One unified social credit code belongs to one merchant of the platform; only the platform's people can try one.
-WHERE (i.indisunique OR i.indisexclusion) AND i.indkey[0] <> k.merchant AND i.indexrelid::regclass::text <> 'merchants_uscc_taken'
+    -- One unified social credit code belongs to one merchant of the platform, which only the platform's people can try; one
+    -- passkey is one person's, and its id too random to try; a login's number says no more than that it was drawn.
+WHERE (i.indisunique OR i.indisexclusion) AND i.indkey[0] <> k.merchant
+  AND i.indexrelid::regclass::text NOT IN ('merchants_uscc_taken', 'people_passkey_taken', 'people_login_pkey')
 UNION ALL
 SELECT name, 'it has no primary key' FROM kept k
 WHERE NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = k.oid AND i.indisprimary)
