@@ -25,7 +25,8 @@ def logins(grounds):
 
 def sessions(user, number=0):
     return (
-        "INSERT INTO usersessions_usersession (id, user_id, session_key, created_at, ip, last_seen_at, user_agent, data)"
+        "INSERT INTO usersessions_usersession"
+        " (id, user_id, session_key, created_at, ip, last_seen_at, user_agent, data)"
         f" VALUES ({number or user}, {user}, 's{number or user}', now(), '127.0.0.1', now(), '', '{{}}')"
     )
 
