@@ -103,8 +103,7 @@ def actor_of_session(session: SessionBase, device: str = "", ip: str = "") -> Ac
         Unauthenticated: it is nobody's, or nobody's any more.
         FactorNeeded: a password alone, or a lesser factor, is not enough.
     """
-    with isolation.acting(SIGN_IN):
-        member = member_of_session(session)
+    member = member_of_session(session)
     actor = actor_of_staff(member, device, ip)
     if not rules.proven(member.role, {str(record.get("type")) for record in proofs(session)}):
         raise FactorNeeded()
@@ -123,8 +122,9 @@ def member_of_session(session: SessionBase) -> Staff:
     Raises:
         Unauthenticated: it is nobody's.
     """
-    user = get_session_user(session)
-    member = member_of_login(user.pk) if user else None
+    with isolation.acting(SIGN_IN):
+        user = get_session_user(session)
+        member = member_of_login(user.pk) if user else None
     if member is None:
         raise Unauthenticated()
     return member

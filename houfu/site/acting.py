@@ -27,11 +27,11 @@ class ActingMiddleware:
 
 
 def reads_together(view: View) -> View:
-    """Let an operation that only reads do so in one transaction."""
+    """Let an operation that only reads on somebody's behalf do so in one transaction."""
 
     @wraps(view)
     def read(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        if request.method not in ("GET", "HEAD"):
+        if request.method not in ("GET", "HEAD") or isolation.in_force() is None:
             return view(request, *args, **kwargs)
         with db.reading():
             return view(request, *args, **kwargs)

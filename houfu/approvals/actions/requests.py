@@ -101,6 +101,8 @@ def open(  # noqa: A001  callers say approvals.open
         return there
     live = queries.lock_live(merchant_id, subject)  # before looking further: nobody may open a later one meanwhile
     before = queries.latest(merchant_id, subject)
+    if before and before.id == id:
+        raise db.Again()  # somebody asked for the very same meanwhile
     if before and before.version >= version:
         raise VersionAsked(subject=subject, version=before.version)
     if live:
