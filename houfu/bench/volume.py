@@ -16,7 +16,7 @@ from houfu.orders import actions as orders
 from houfu.orders import queries
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
-from houfu.people.actor import system
+from houfu.people.actor import operator, system
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation import queries as reconciliation_queries
 from houfu.verify import queries as verifier
@@ -204,7 +204,7 @@ def _earning(number: int, stores: int, at: datetime) -> None:
         by=scene.BY, merchant_id=shop.merchant_id, kind="bank_corporate", purpose_class=PURPOSE, holder="压测商户",
         account=f"6222{number:012d}",
     )  # fmt: skip
-    payouts.verify(by=scene.BY, merchant_id=shop.merchant_id, id=payee.id, document="开户许可证")
+    payouts.verify(by=operator("bench-second"), merchant_id=shop.merchant_id, id=payee.id, document="开户许可证")
     for store_id in shop.stores:
         payouts.stand(
             by=scene.BY, merchant_id=shop.merchant_id, store_id=store_id, beneficiary_id=payee.id, purpose=PURPOSE

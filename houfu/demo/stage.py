@@ -53,7 +53,7 @@ class Api:
 
     def __init__(self, address: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"}
-        self._http = httpx2.Client(base_url=f"{address}/v1", headers=headers, timeout=10, trust_env=False)
+        self._http = httpx2.Client(base_url=f"{address}/v1", headers=headers, timeout=PATIENCE, trust_env=False)
 
     def close(self) -> None:
         self._http.close()

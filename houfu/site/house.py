@@ -31,7 +31,6 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
         trial = Instance.objects.get().kind == "trial"
         settings.disconnect()
         front_port = processes.free_port(port)
-        os.environ.setdefault("HOUFU_URL", f"http://localhost:{front_port}")  # where passkeys sign, unless said else
         web_port = processes.free_port()
         house.add("web", "web", "--port", str(web_port), port=web_port)
         web_url = f"http://127.0.0.1:{web_port}"

@@ -92,7 +92,6 @@ ROOM_APPS = [
     )
 ]
 COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
-PUBLIC_URL = os.environ.get("HOUFU_URL", "http://localhost:8900")
 INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = [

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import post_migrate
 
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
@@ -85,6 +86,7 @@ def migrate(*, kind: str) -> None:
     Args:
         kind: "live" or "trial"; decides once, at the first start, whether the clock may ever be moved.
     """
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")  # roles are our own
     call_command("migrate", database="owner", verbosity=0)
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         isolation.apply(cursor, ENGINE_FUNCTIONS, SHARED_TABLES)

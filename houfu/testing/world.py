@@ -144,6 +144,7 @@ class Shop:
                     staff_id=by.staff_id or 0,
                     credential_id=key.credential_id,
                     public_key=key.public_key,
+                    rp_id=key.rp_id,
                 )
                 self._signers[role] = by, key
             return self._signers[role]

@@ -111,7 +111,12 @@ class Sender:
         for place in queries.due(list(self._busy), doubtful=doubtful, limit=free) if free > 0 else ():
             self._busy[place] = doubtful
             started += 1
-            if turn := self._turn(place):
+            try:
+                turn = self._turn(place)
+            except BaseException:
+                del self._busy[place]
+                raise
+            if turn:
                 self._lines.submit(self._tell, turn)
         return started
 
@@ -163,12 +168,15 @@ class Sender:
             reports.append(self._said.get(timeout=seconds) if seconds else self._said.get_nowait())
             while len(reports) < REPORTS:
                 reports.append(self._said.get_nowait())
-        if ended := [actions.Ended(said.place[0], said.delivery_id, said.answer) for said in reports if said.answer]:
-            crash.point("webhook.before_conclude")
-            actions.conclude(by=BY, ended=ended)
-        for said in reports:
-            if said.answer is None:
-                self._busy.pop(said.place, None)
+        ended = [actions.Ended(said.place[0], said.delivery_id, said.answer) for said in reports if said.answer]
+        try:
+            if ended:
+                crash.point("webhook.before_conclude")
+                actions.conclude(by=BY, ended=ended)
+        finally:  # what could not be kept is due still, and is sent again
+            for said in reports:
+                if said.answer is None:
+                    del self._busy[said.place]
         return len(reports)
 
     def _listen(self, pause: float) -> None:

@@ -102,7 +102,7 @@ def open(  # noqa: A001  callers say approvals.open
     live = queries.lock_live(merchant_id, subject)  # before looking further: nobody may open a later one meanwhile
     before = queries.latest(merchant_id, subject)
     if before and before.id == id:
-        raise db.Again()  # somebody asked for the very same meanwhile
+        raise db.Again()  # it was asked at the same time
     if before and before.version >= version:
         raise VersionAsked(subject=subject, version=before.version)
     if live:

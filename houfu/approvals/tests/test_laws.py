@@ -1,5 +1,6 @@
 """The law of the database, for whoever gets past the rules, and the gate, for whoever gets past the database."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -177,3 +178,17 @@ def test_a_signature_is_proven_by_a_passkey_that_was_valid_when_it_signed(compan
     except NotApproved as refusal:
         found = [reason.code for reason in refusal.reasons]
     assert found == ([] if proven else ["signature_not_genuine"])
+
+
+def test_whom_a_signer_counted_as_is_looked_up_again_and_not_believed(company):
+    ends_at = clocks.now() + timedelta(days=1)
+    actions.delegate(by=company.li, merchant_id=company.m, delegate_staff_id=company.zhao.staff_id, ends_at=ends_at)
+    request = company.ask("supervisor")
+    company.sign("zhao", request)
+    assert company.prove(request)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE approvals_signature SET stands_for = ARRAY[person] WHERE request_id = %s", [request.id])
+        cursor.execute("UPDATE approvals_request SET person = %s WHERE id = %s", [company.li.person, request.id])
+    with pytest.raises(NotApproved) as refusal:
+        company.prove(request)
+    assert [reason.code for reason in refusal.value.reasons] == ["persons_not_distinct"]

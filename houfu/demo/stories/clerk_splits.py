@@ -10,7 +10,7 @@ IDENTITY = "330106199001011234"
 
 def play(stage: Stage) -> None:
     """Play the story; it takes two days of business time from where the clock stands, then a week between its parts."""
-    shop = stage.open_shop("广州某某数码有限公司", "91440101MA5CQ7YH8X", limit_fen=5_000_000, stores=2)
+    shop = stage.open_shop("广州某某数码有限公司", "91440101MA5CQ7YH8L", limit_fen=5_000_000, stores=2)
     stage.earn(shop, 4_000_000)
     clerk = hire(stage, shop.merchant_id, "clerk", "孙七", store_id=shop.store_id, identity=IDENTITY)
     officer = hire(stage, shop.merchant_id, "risk_officer", "沈洁")

@@ -118,7 +118,7 @@ def test_the_database_keeps_the_very_tables_of_the_rooms():
 def test_every_table_with_a_machine_has_its_guard():
     guarded = db.rows(
         "SELECT encode(tgargs, 'escape') AS machine FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid"
-        " WHERE proname = 'kernel_refuse_move_v1' AND tgenabled = 'O'"
+        " WHERE proname IN ('kernel_refuse_move_v1', 'risk_refuse_move_v1') AND tgenabled = 'O'"
     )
     assert sorted(row.machine.removesuffix("\\000") for row in guarded) == sorted(MACHINES)
 

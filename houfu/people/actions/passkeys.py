@@ -42,7 +42,7 @@ def add_passkey(
         " VALUES (%s, %s, %s, %s, %s, %s, %s)",
         [merchant_id, staff_id, credential_id, public_key, rp_id, sign_count, clock.now()],
     )
-    history.record("passkey.added", by=by, merchant_id=merchant_id, subject=f"staff/{staff_id}")
+    _record("passkey.added", by, merchant_id, staff_id, credential_id)
 
 
 @db.action
@@ -53,4 +53,10 @@ def remove_passkey(*, by: Actor, merchant_id: int, staff_id: int, credential_id:
     )
     if not found.update(removed_at=clock.now()):
         raise NotFound()
-    history.record("passkey.removed", by=by, merchant_id=merchant_id, subject=f"staff/{staff_id}")
+    _record("passkey.removed", by, merchant_id, staff_id, credential_id)
+
+
+def _record(verb: str, by: Actor, merchant_id: int, staff_id: int, credential_id: bytes) -> None:
+    """Keep what happened to a passkey, told apart by the beginning of its id."""
+    told_apart = credential_id.hex()[:16]
+    history.record(verb, by=by, merchant_id=merchant_id, subject=f"staff/{staff_id}", credential=told_apart)

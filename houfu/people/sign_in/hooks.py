@@ -1,4 +1,4 @@
-"""What the libraries of sign-in tell us, kept in the history and among our passkeys; connected once, at the start."""
+"""What the libraries of sign-in tell us, kept in the history and among our passkeys."""
 
 from typing import Any
 
@@ -21,6 +21,7 @@ def connect() -> None:
     factor_signals.authenticator_added.connect(_added)
     factor_signals.authenticator_removed.connect(_removed)
     factor_signals.authenticator_reset.connect(_reset)
+    factor_signals.authenticator_used.connect(_used)
     factor_signals.authentication_failed.connect(_failed)
     account_signals.password_changed.connect(_password_changed)
 
@@ -59,6 +60,11 @@ def _removed(request: HttpRequest, user: Any, authenticator: Authenticator, **_:
 
 def _reset(request: HttpRequest, user: Any, authenticator: Authenticator, **_: Any) -> None:
     logins.note(_member(user), "factor.reset", kind=str(authenticator.type))
+
+
+def _used(request: HttpRequest, user: Any, authenticator: Authenticator, reauthenticated: bool, **_: Any) -> None:
+    if reauthenticated:  # what opens a session is kept with the session's opening
+        logins.note(_member(user), "sign_in.proven", ip=guard.peer(request), kind=str(authenticator.type))
 
 
 def _failed(request: HttpRequest, user: Any, authenticator: Authenticator, **_: Any) -> None:

@@ -10,7 +10,7 @@ from allauth.headless.mfa import views as factors
 from allauth.headless.usersessions import views as user_sessions
 from django.urls import URLPattern, include, path
 
-from houfu.people.sign_in import views
+from houfu.people.sign_in import hooks, views
 
 VIEWS = {
     "config": (base.ConfigView, False),
@@ -29,6 +29,9 @@ VIEWS = {
     "account/authenticators/recovery-codes": (views.RecoveryCodes, True),
     "account/authenticators/webauthn": (views.Passkeys, True),
 }
+
+
+hooks.connect()  # whoever serves these addresses keeps what happens at them
 
 
 def _patterns(client: Client) -> list[URLPattern]:

@@ -164,6 +164,6 @@ def accept(request: HttpRequest) -> HttpResponse:
         logins.accept(invitation=said.invitation, username=said.username, password=said.password)
     except Refused as refusal:
         return problem(refusal)
-    except ValueError as error:
-        return problem(Invalid(said=str(error)[:200]))
+    except ValueError:  # its own words would repeat what was sent
+        return problem(Invalid(said="a JSON object with invitation, username and password"))
     return JsonResponse({}, status=HTTPStatus.CREATED)

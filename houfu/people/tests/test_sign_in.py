@@ -105,7 +105,8 @@ def test_from_an_invitation_to_a_session_that_a_passkey_has_opened(address, shop
     (kept,) = queries.passkeys(shop.merchant_id, member.id)
     assert (kept.credential_id, kept.public_key, kept.rp_id) == (passkey.credential_id, passkey.public_key, "localhost")
     assert verbs(shop, member) == [
-        "sign_in.done", "factor.added", "passkey.added", "sign_in.done", "staff.accepted", "staff.invited",
+        "sign_in.done", "sign_in.proven", "factor.added", "passkey.added", "sign_in.done", "staff.accepted",
+        "staff.invited",
     ]  # fmt: skip
 
 
@@ -520,6 +521,11 @@ def test_an_invitation_is_good_once_and_for_a_week(address, shop, clock):
     wrong = [invitation[:-1] + ("A" if invitation[-1] != "A" else "B"), "hi_1_1_x", "", invitation.replace("hi", "hf")]
     for each in wrong:
         assert Browser(address).accept(each, name, PASSWORD) == 401
+    for said in (None, [], {}, {"invitation": invitation, "password": 5}, {"invitation": invitation, "x": PASSWORD}):
+        status, problem = Browser(address)("POST", "/auth/accept", said)
+        assert (status, problem["code"]) == (422, "invalid")
+        assert PASSWORD not in str(problem)
+    assert Browser(address)("GET", "/auth/accept")[0] == 405
     assert Browser(address).accept(invitation, name, PASSWORD) == 201
     assert Browser(address).accept(invitation, name, PASSWORD) == 401
     _, late, other = invited(shop)

@@ -267,16 +267,16 @@ BEGIN
         SELECT FROM rows_before b JOIN rows_after a USING (rule, version)
         WHERE a.state <> b.state
           AND NOT EXISTS (SELECT FROM kernel_move m
-                          WHERE m.machine = 'risk_rule' AND m.source = b.state AND m.target = a.state)
+                          WHERE m.machine = TG_ARGV[0] AND m.source = b.state AND m.target = a.state)
     ) THEN
-        RAISE 'a version of a rule may not take this step' USING ERRCODE = 'HF001';
+        RAISE 'a % may not take this step', TG_ARGV[0] USING ERRCODE = 'HF001';
     END IF;
     RETURN NULL;
 END $$;
 
 CREATE TRIGGER risk_rule_moves AFTER UPDATE ON risk_rule
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
-    FOR EACH STATEMENT EXECUTE FUNCTION risk_refuse_move_v1();
+    FOR EACH STATEMENT EXECUTE FUNCTION risk_refuse_move_v1('risk_rule');
 CREATE TRIGGER risk_alert_moves AFTER UPDATE ON risk_alert
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('alert');

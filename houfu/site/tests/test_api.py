@@ -215,21 +215,6 @@ def test_a_repeated_request_gets_the_first_answer_and_happens_once():
     assert ledger.balances(shop.merchant_id, kinds=["q:temp:free"]) == {("q:temp:free", shop.store): 100_000}
 
 
-def test_a_secret_in_an_answer_that_is_kept_is_kept_sealed():
-    """I-17."""
-    shop, root = open_shop(own_limit_fen=0), platform()
-    asked = {"name": "erp", "person": "wang", "scopes": ["orders:read"]}
-    path = f"/merchants/{shop.merchant_id}/keys"
-    first = root("POST", path, asked, **{"Idempotency-Key": f"K-{shop.merchant_id}"})
-    assert root("POST", path, asked, **{"Idempotency-Key": f"K-{shop.merchant_id}"}) == first
-    secret = first[1]["token"].split("_", 3)[3]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT a::text, body_sealed FROM kernel_answer a")
-        kept = cursor.fetchall()
-    assert kept
-    assert not any(secret in row or secret.encode() in bytes(sealed) for row, sealed in kept)
-
-
 def test_the_key_of_a_refused_request_may_be_used_again():
     shop = open_shop()
     erp = Caller(shop.merchant_id)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
 from houfu.kernel import clock as clocks
 from houfu.kernel import crash, db, fence
@@ -332,13 +332,54 @@ def test_after_a_lost_connection_the_lock_is_taken_anew(ours, told):
     assert db.rows(locks)[0].held == 1
 
 
+def test_an_answer_that_could_not_be_kept_is_asked_for_again(ours, told):
+    """The database goes while a message is under way: its endpoint is not forgotten."""
+    ear = listen(ours, verbs=PAID)
+    happen(ours, *PAID)
+    at_work = sender(told)
+    at_work.work_off()
+    happen(ours, *PAID)
+    [pid] = [row.pid for row in db.rows("SELECT pg_backend_pid() AS pid")]
+
+    def answer(post):
+        if len(told.posts) == 2:
+            _kill(pid)
+        else:
+            at_work.stopping.set()
+        return "delivered"
+
+    told.says["hooks.example.com"] = answer
+    at_work.serve(0.01)
+    assert told.to() == PAID * 3
+    assert told.posts[1].id == told.posts[2].id
+    assert ear.states == ["delivered"] * 2
+    assert at_work._busy == {}
+
+
+def test_a_turn_that_could_not_be_prepared_comes_again(ours, told, work, monkeypatch):
+    ear = listen(ours, verbs=PAID)
+    happen(ours, *PAID)
+    real, fails = queries.messages, [True]
+
+    def messages(*asked):
+        if fails.pop() if fails else False:
+            raise OperationalError("gone")
+        return real(*asked)
+
+    monkeypatch.setattr(queries, "messages", messages)
+    with pytest.raises(OperationalError):
+        work()
+    work()
+    assert ear.states == ["delivered"]
+
+
 def _kill(pid):
     import os
 
     import psycopg
 
     with psycopg.connect(os.environ["HOUFU_TEST_ADMIN"], autocommit=True) as admin:
-        admin.execute("SELECT pg_terminate_backend(%s)", [pid])
+        admin.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
 
 
 def test_a_copy_of_an_instance_tells_nobody_anything(ours, told, monkeypatch, tmp_path):
