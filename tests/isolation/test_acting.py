@@ -1,13 +1,23 @@
 """The processes' side: whoever is in force in a thread, and the word that goes with each of its transactions."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.db import DatabaseError, connection, connections, transaction
+from django.test import RequestFactory
 
+from houfu.kernel import clock as clocks
 from houfu.kernel import db, isolation, postgres
 from houfu.kernel.errors import Busy
 from houfu.merchants.models import Merchant, Store
+from houfu.orders.actions import NewOrder, authorise
+from houfu.people import actions as people
+from houfu.people import queries
+from houfu.people.actor import SIGN_IN
+from houfu.people.sign_in.sessions import opened
+from houfu.site.acting import ActingMiddleware
 from houfu.testing.world import OPERATOR, open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -112,6 +122,75 @@ def test_a_clock_that_cannot_be_learned_is_busy(monkeypatch):
         count(by=OPERATOR)
     monkeypatch.undo()
     connection.close()
+
+
+@contextmanager
+def ways():
+    """Count what is sent to the server meanwhile."""
+    sent = []
+    execute = psycopg.Cursor.execute
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", lambda *a, **k: (sent.append(a[1]), execute(*a, **k))[1])
+        yield sent
+
+
+def test_a_call_that_is_its_own_transaction_takes_one_way_and_its_word_with_it():
+    shop = open_shop()
+    shop.place(100)  # what is looked up once is known now
+    order = NewOrder(shop.merchant_id, "one-way", shop.store, 100, clocks.now())
+    with ways() as sent:
+        (decision,) = authorise(by=shop.owner, orders=[order])
+    assert (decision.state, len(sent)) == ("authorised", 1)
+    assert db_word_outside() == ""
+
+
+def db_word_outside():
+    with isolation.acting(None):
+        return db_word()
+
+
+def test_a_call_that_is_its_own_transaction_is_its_merchants_alone():
+    mine, other = open_shop(), open_shop()
+
+    @db.one_call
+    def open_account(merchant_id):
+        return db.call("ledger_open_v1", [merchant_id], ["cash:bank"], [7])
+
+    with isolation.acting(mine.owner):
+        open_account(mine.merchant_id)
+        with pytest.raises(DatabaseError) as refused:
+            open_account(other.merchant_id)
+    assert refused.value.__cause__.sqlstate == "42501"
+    with isolation.acting(None), pytest.raises(db.NobodyInForce):
+        open_account(mine.merchant_id)
+    found = db.rows("SELECT merchant_id FROM ledger_account WHERE kind = 'cash:bank' AND owner = 7")
+    assert {row.merchant_id for row in found} & {mine.merchant_id, other.merchant_id} == {mine.merchant_id}
+
+
+def test_sign_in_is_in_force_at_its_own_doors_alone():
+    seen = {}
+
+    def answer(request):
+        seen[request.path] = isolation.in_force()
+        isolation.enter(OPERATOR)
+
+    serve = ActingMiddleware(answer)
+    before = isolation.in_force()
+    for path in ("/auth/app/v1/auth/login", "/v1/orders", "/v1/auth/"):
+        serve(RequestFactory().get(path))
+        assert isolation.in_force() is before
+    assert seen == {"/auth/app/v1/auth/login": SIGN_IN, "/v1/orders": None, "/v1/auth/": None}
+
+
+def test_whose_key_or_session_it_is_is_found_without_anybody_in_force():
+    shop = open_shop()
+    _, token = people.create_key(
+        by=OPERATOR, merchant_id=shop.merchant_id, name="e", person="w", scopes=["orders:read"]
+    )
+    with isolation.acting(None):
+        assert queries.actor_of(token).merchant_id == shop.merchant_id
+        assert opened("no such token") is None
+        assert isolation.in_force() is None
 
 
 def test_a_folder_with_another_key_does_not_start(monkeypatch):
