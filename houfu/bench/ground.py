@@ -104,6 +104,10 @@ def _arrive(environment: Mapping[str, str], meeting: Barrier) -> None:
     import django
 
     django.setup()
+    from houfu.kernel import isolation
+    from houfu.people.actor import operator
+
+    isolation.enter(operator("bench"))
 
 
 @contextmanager

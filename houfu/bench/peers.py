@@ -20,7 +20,7 @@ _COLUMNS = (
     " tolerance_fen, pool_id, reasons, state, open_own_fen, open_pool_fen, open_temp_fen, open_tolerance_fen"
 )
 _INSERT = f"""
-    INSERT INTO bench_unnest ({_COLUMNS})
+    INSERT INTO bench.unnested ({_COLUMNS})
     SELECT w.merchant_id, w.id, w.store_id, w.amount_fen, w.buyer, w.at, w.batch, w.no, w.own, w.pool, 0, 0, w.pool_id,
            NULL, 'authorised', w.own, w.pool, 0, 0
     FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::uuid[],
@@ -49,7 +49,8 @@ def _run(statement: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
 
 def make_tables() -> None:
     """Make tables of the form and with the indexes of the orders' own."""
-    for name in ("bench_copy", "bench_unnest"):
+    _run("CREATE SCHEMA bench")
+    for name in ("bench.copied", "bench.unnested"):
         _run(f"CREATE TABLE {name} (LIKE orders_order INCLUDING ALL) WITH (fillfactor = 80)")
 
 
@@ -90,7 +91,7 @@ def copy(hand: int, places: Sequence[Place], label: str, count: int, size: int) 
     began = time.perf_counter()
     for text in texts:
         lap = time.perf_counter()
-        with owner.cursor() as cursor, cursor.copy(f"COPY bench_copy ({_COLUMNS}) FROM STDIN".encode()) as into:
+        with owner.cursor() as cursor, cursor.copy(f"COPY bench.copied ({_COLUMNS}) FROM STDIN".encode()) as into:
             into.write(text)
         laps.append(time.perf_counter() - lap)
     return Timing(began, time.perf_counter(), laps, count)

@@ -5,7 +5,7 @@ from typing import Any
 
 from houfu.channels import queries, registry
 from houfu.channels.port import NoticeRejected, Report
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, isolation
 from houfu.merchants.models import ChannelAccount
 
 db.refuse_on("channels_notice_kind")(NoticeRejected)
@@ -70,10 +70,12 @@ def take_notice(channel: str, headers: Mapping[str, str], body: bytes) -> bool:
         NoticeRejected: it is not; nothing was kept.
     """
     notice = registry.channel(channel).read_notice(headers, body)
-    account = ChannelAccount.objects.filter(channel=channel, principal=notice.principal).first()
+    with isolation.acting(isolation.Party(f"channel/{channel}", None)):  # its signature held; whose it is, is looked up
+        account = ChannelAccount.objects.filter(channel=channel, principal=notice.principal).first()
     if account is None:
         raise NoticeRejected(principal=notice.principal)
-    return _keep_notice(account=account, id=notice.id, kind=notice.kind, ref=notice.ref)
+    with isolation.acting(isolation.Party(f"channel/{channel}", account.merchant_id)):
+        return _keep_notice(account=account, id=notice.id, kind=notice.kind, ref=notice.ref)
 
 
 @db.action

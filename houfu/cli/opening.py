@@ -31,7 +31,8 @@ def database(*, prepared: bool = True) -> Iterator[None]:
     Args:
         prepared: whether to migrate and check; not for the commands that do just that.
     """
-    from houfu.kernel import postgres
+    from houfu.kernel import isolation, postgres
+    from houfu.people.actor import system
     from houfu.site import settings, upkeep
 
     server = None
@@ -40,6 +41,7 @@ def database(*, prepared: bool = True) -> Iterator[None]:
         server.start()
     try:
         settings.connect()
+        isolation.enter(system("command"))
         if prepared:
             upkeep.prepare(kind=None, ours=not os.environ.get("DATABASE_URL"))
         yield

@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -11,6 +12,7 @@ from django.db import Error, InterfaceError, OperationalError, connection, trans
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import args_row, namedtuple_row
 
+from houfu.kernel import isolation
 from houfu.kernel.arrays import encoded
 from houfu.kernel.errors import Busy, Invalid, Refused
 
@@ -22,6 +24,7 @@ ATTEMPTS = 5
 _WORTH_ANOTHER_TRY = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock timeout (I-24)
 _CUT_OFF = {None, "08003", "08006", "57P01", "57P02", "57P03"}  # the server is going, gone, or not back yet
 _laws: dict[str, type[Refused]] = {}
+_TOO_LATE = "HF004"
 _closing = threading.local()
 
 
@@ -46,6 +49,14 @@ def refuse_on(*laws: str) -> Callable[[RefusedType], RefusedType]:
     return register
 
 
+@refuse_on("HF003")
+class NobodyInForce(Refused):
+    """Rows of merchants were asked for on nobody's behalf; a fault of ours, and nothing was shown or moved."""
+
+    code = "nobody_in_force"
+    status = 500
+
+
 @refuse_on("22003", "22021", "22P02")
 class OutOfRange(Invalid):
     """A number is too large, or a text has characters that cannot be kept."""
@@ -61,6 +72,7 @@ def retry_on(*laws: str) -> None:
 def action(verb: Callable[P, R]) -> Callable[P, R]:
     """Make a function one transaction, retried as a whole where the database asks for it.
 
+    It touches the rows of `by`'s merchant, or of whoever is in force in this thread where it takes no `by`.
     An action called by another joins its transaction; a refusal inside then ends both. What was
     `gathered` goes in last, so that the head of a history is locked for the shortest time.
 
@@ -110,6 +122,10 @@ def _retried(verb: Callable[P, R], once: Callable[P, R]) -> Callable[P, R]:
         if connection.in_atomic_block:
             with transaction.atomic(savepoint=False):
                 return verb(*args, **kwargs)
+        with isolation.acting(_who(kwargs)):
+            return tried(*args, **kwargs)
+
+    def tried(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return once(*args, **kwargs)
@@ -120,6 +136,11 @@ def _retried(verb: Callable[P, R], once: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("the last attempt returns or raises")
 
     return run
+
+
+def _who(kwargs: dict[str, Any]) -> isolation.InForce | None:
+    by = kwargs.get("by")
+    return by if hasattr(by, "merchant_id") else isolation.in_force()
 
 
 def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
@@ -135,16 +156,20 @@ def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
 
 def call(function: str, *args: Any) -> list[Any]:
     """Call an SQL function inside an action and return its rows as named tuples; lists go as binary arrays."""
-    if not connection.in_atomic_block:
+    alone = not connection.in_atomic_block
+    if alone:
         if not getattr(_closing, "may_call", False):
             raise RuntimeError(f"{function} needs an action around it")
         _closing.may_call = False  # a second call would be a second transaction
-    statement, types = _signature(function)
+    within, by_itself, types = _signature(function)
     try:
         bound = [encoded(type_, arg) for type_, arg in zip(types, args, strict=True)]
     except (OverflowError, UnicodeEncodeError) as error:
         raise OutOfRange() from error
-    return rows(statement, bound, binary=True)
+    if not alone:
+        return rows(within, bound, binary=True)
+    connection.ensure_connection()
+    return _fetched(by_itself, [connection.word(), *bound], namedtuple_row, binary=True)  # type: ignore[attr-defined]
 
 
 def rows(
@@ -161,10 +186,25 @@ def rows(
         binary: whether the rows come in binary form.
     """
     connection.ensure_connection()
-    factory = args_row(into) if into else namedtuple_row
+    with connection.own_transaction():  # type: ignore[attr-defined]  # of our backend
+        return _fetched(statement, params, args_row(into) if into else namedtuple_row, binary=binary)
+
+
+def _fetched(statement: str, params: Sequence[Any] | dict[str, Any], factory: Any, *, binary: bool) -> list[Any]:
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
         cursor.execute(statement, params, binary=binary)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Let all that is read in the block come from one transaction, which writes nothing."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        rows("SET TRANSACTION READ ONLY")
+        yield
 
 
 def page(listing: Any, limit: int) -> list[Any]:
@@ -187,15 +227,23 @@ def conninfo() -> str:
 
 
 @lru_cache(maxsize=256)
-def _signature(function: str) -> tuple[str, list[str]]:
-    """Return how a function is called, and the types of its arguments."""
+def _signature(function: str) -> tuple[str, str, list[str]]:
+    """Return how a function is called in a transaction, how by itself with its word, and the types of its arguments.
+
+    By itself, the function waits for the word through its first argument.
+    """
     types = rows(
         "SELECT coalesce(array_agg(format_type(t, NULL) ORDER BY n), '{}') AS types FROM pg_proc,"
         " unnest(proargtypes) WITH ORDINALITY AS a (t, n) WHERE proname = %s",
         [function],
     )[0].types
-    arguments = ", ".join(f"%s::{t}" for t in types)
-    return f"SELECT * FROM {function}({arguments})", types  # noqa: S608  names come from the catalogue
+    arguments = [f"%s::{t}" for t in types]
+    told = ", ".join([f"CASE WHEN said.word IS NOT NULL THEN {arguments[0]} END", *arguments[1:]])
+    return (
+        f"SELECT * FROM {function}({', '.join(arguments)})",  # noqa: S608  names come from the catalogue
+        f"SELECT done.* FROM (SELECT set_config('houfu.ctx', %s, true) AS word) said, {function}({told}) done",  # noqa: S608
+        types,
+    )
 
 
 def translated(error: Error | Again) -> Exception:
@@ -209,6 +257,9 @@ def translated(error: Error | Again) -> Exception:
         if law in _laws:
             return _laws[law](said=cause.diag.message_primary) if law == cause.sqlstate else _laws[law]()
     if cause.sqlstate in _WORTH_ANOTHER_TRY:
+        return Busy()
+    if cause.sqlstate == _TOO_LATE:
+        connection.close()  # the next connection learns anew what time it is there
         return Busy()
     if isinstance(error, OperationalError | InterfaceError) and cause.sqlstate in _CUT_OFF:
         connection.close()

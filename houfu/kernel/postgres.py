@@ -45,6 +45,9 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+# Of each version, the release that mends the last fault in its row-level security: CVE-2024-10976, CVE-2024-10978
+# (a role that is set or reset keeps the rows of another), CVE-2025-8713 (statistics show rows behind a policy).
+MINORS = {15: 14, 16: 10, 17: 6}
 NOBODY = 65534
 PATIENCE = 20  # seconds that a server may take to shut down in order; told to while it recovers, it would never end
 _BEAT = 0.05  # seconds between two looks at something that another process will do
@@ -75,7 +78,7 @@ class UnsafePostgres(Refused):
 
 
 def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
-    """Refuse a server that could lose acknowledged work (C4) or is older than 15.
+    """Refuse a server that could lose acknowledged work (C4), is older than 15, or has faults in row-level security.
 
     Raises:
         UnsafePostgres: naming every setting that is wrong.
@@ -87,7 +90,8 @@ def refuse_unsafe(connection: psycopg.Connection[Any]) -> None:
         ).fetchall()
     )
     wrong = {name: found[name] for name in ("fsync", "full_page_writes", "synchronous_commit") if found[name] == "off"}
-    if int(found["server_version_num"]) < 150000:
+    major, minor = divmod(int(found["server_version_num"]), 10_000)
+    if minor < MINORS.get(major, 0 if major > max(MINORS) else sys.maxsize):
         wrong["server_version_num"] = found["server_version_num"]
     if wrong:
         raise UnsafePostgres(**wrong)
@@ -337,7 +341,7 @@ class Server:
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             refuse_unsafe(admin)
             there = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
-            for role in {"houfu_app", "houfu_verify"} - there:
+            for role in {"houfu_app", "houfu_engine", "houfu_verify"} - there:
                 admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             for login, right in LOGINS.items():
                 if login not in there:
@@ -347,6 +351,7 @@ class Server:
                         )
                     )
             admin.execute("GRANT houfu_app TO houfu_runtime, houfu_owner")
+            admin.execute("GRANT houfu_engine TO houfu_owner")
             admin.execute("GRANT houfu_verify TO houfu_auditor, houfu_owner")
             if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall():
                 admin.execute(

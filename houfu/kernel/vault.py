@@ -59,12 +59,12 @@ def web_secret() -> str:
 
 
 def _key(use: str, ring: str = "vault") -> bytes:
-    return hashlib.sha256(_master(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
+    return hashlib.sha256(kept_key(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
 
 
 @lru_cache(maxsize=8)
-def _master(path: Path) -> bytes:
-    """Read the key, making it at the first use; whoever comes second reads what the first has written."""
+def kept_key(path: Path) -> bytes:
+    """Read a key, making it at the first use; whoever comes second reads what the first has written."""
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.stem}.{secrets.token_hex(8)}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from houfu.kernel import isolation
 from houfu.kernel.errors import Forbidden, NotFound
 
 SCOPES = (
@@ -32,6 +33,10 @@ PERSONAL = frozenset(
     {"approvals:write", "beneficiaries:write", "people:write", "webhooks:write"}
 )  # what no key may carry
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
+
+
+# Whoever signs in has not said of which merchant: until that is found, it is the product that looks among all logins.
+SIGN_IN = isolation.Party("system/sign_in", None)
 
 
 class PersonNeeded(Forbidden):

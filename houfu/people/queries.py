@@ -10,11 +10,11 @@ from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_
 from allauth.core.internal.sessionkit import get_session_user
 from django.contrib.sessions.backends.base import SessionBase
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
-from houfu.people.actor import Actor
+from houfu.people.actor import SIGN_IN, Actor
 from houfu.people.models import ApiKey, Staff
 
 
@@ -45,7 +45,9 @@ def actor_of(token: str, ip: str = "") -> Actor:
         Unauthenticated: for a token that is malformed, unknown, expired, revoked or from elsewhere, all alike.
     """
     merchant_id, key_id, secret = parts(token, "hf")
-    key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+    with isolation.acting(isolation.Party("key", merchant_id)):
+        key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+        holder = staff(merchant_id, key.staff_id) if key and key.staff_id is not None else None
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(secret)):
         raise Unauthenticated()
     if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
@@ -58,9 +60,9 @@ def actor_of(token: str, ip: str = "") -> Actor:
         kind="key",
         ip=ip,
     )
-    if key.staff_id is None:
+    if holder is None:
         return actor
-    member = actor_of_staff(staff(merchant_id, key.staff_id))
+    member = actor_of_staff(holder)
     return replace(
         actor, scopes=actor.scopes & member.scopes, staff_id=member.staff_id, role=member.role, stores=member.stores
     )
@@ -120,8 +122,9 @@ def member_of_session(session: SessionBase) -> Staff:
     Raises:
         Unauthenticated: it is nobody's.
     """
-    user = get_session_user(session)
-    member = member_of_login(user.pk) if user else None
+    with isolation.acting(SIGN_IN):
+        user = get_session_user(session)
+        member = member_of_login(user.pk) if user else None
     if member is None:
         raise Unauthenticated()
     return member

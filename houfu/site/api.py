@@ -26,6 +26,7 @@ from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
+from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
 
 log = logging.getLogger("houfu.api")
@@ -49,6 +50,7 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 api.add_decorator(strict_query)
+api.add_decorator(reads_together)
 for router in (
     approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
     reconciliation, risk, webhooks,

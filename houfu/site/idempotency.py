@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock, db, vault
+from houfu.kernel import clock, db, isolation, vault
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
 from houfu.people.actor import Actor
@@ -52,7 +52,9 @@ class IdempotencyMiddleware:
         if key is None or request.method not in WRITES or not request.path.startswith("/v1/"):
             return self.get_response(request)
         try:
-            return self._once(request, identify(request), key)
+            by = identify(request)
+            with isolation.acting(by):
+                return self._once(request, by, key)
         except _NotKept as refused:
             return refused.response
         except Refused as refusal:

@@ -17,7 +17,7 @@ def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
     """Describe one way into the database: everybody who comes in takes the role that fits the work."""
     parts = urlsplit(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "houfu.kernel.backend",
         "NAME": unquote(parts.path.lstrip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -95,6 +95,7 @@ COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countri
 INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = [
+    "houfu.site.acting.ActingMiddleware",
     "houfu.people.sign_in.guard.GuardMiddleware",
     "houfu.people.sign_in.sessions.SessionMiddleware",
     "houfu.people.sign_in.guard.CsrfMiddleware",

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.signals import post_migrate
 
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
-from houfu.kernel import clock, db, fence, postgres, states
+from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
 from houfu.limits.states import LOAN, POOL
@@ -42,6 +42,23 @@ MACHINES = {
 }
 
 
+# What may run with more rights than its caller, as houfu_engine, which alone writes the ledger and the history. It sees
+# no more merchants than its caller: policies bind it too.
+ENGINE_FUNCTIONS = (
+    "history_append_v1",
+    "kernel_merchant_v1",
+    "ledger_lock_v1",
+    "ledger_open_v1",
+    "ledger_post_v1",
+    "orders_authorise_v1",
+)
+# What no merchant's row is, and is yet written on every merchant's behalf.
+SHARED_TABLES = (
+    "payouts_waiver",  # how many fee-free payouts the platform has given (P7)
+    "people_memory",  # attempts that count and codes that were used, under digests
+    "people_person",  # one person at two merchants is one (S4); a keyed digest is all that is known of them
+)
+BY = system("upkeep")
 CLOCK = "clock.json"  # where a trial instance is told what time it is
 
 
@@ -71,14 +88,16 @@ def migrate(*, kind: str) -> None:
     """
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")  # roles are our own
     call_command("migrate", database="owner", verbosity=0)
-    with connections["owner"].cursor() as cursor:
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+        isolation.apply(cursor, ENGINE_FUNCTIONS, SHARED_TABLES)
         for machine, moves in MACHINES.items():
             cursor.execute("DELETE FROM kernel_move WHERE machine = %s", [machine])
             cursor.executemany("INSERT INTO kernel_move VALUES (%s, %s, %s)", [(machine, *m) for m in sorted(moves)])
-    _write_identity(kind)
-    policies.load_shipped(by=system("upkeep"))
-    calendars.load_shipped(by=system("upkeep"))
-    risk.load_shipped(by=system("upkeep"))
+    with isolation.acting(BY):
+        _write_identity(kind)
+    policies.load_shipped(by=BY)
+    calendars.load_shipped(by=BY)
+    risk.load_shipped(by=BY)
 
 
 def migrated() -> bool:
@@ -108,13 +127,14 @@ def check() -> None:
     """Refuse to run on a database that is unsafe or not migrated, and take the clock that the instance has.
 
     Raises:
-        UnsafePostgres, NotMigrated, LiveClock: nothing was started.
+        UnsafePostgres, NotMigrated, ContextKeyDiffers, LiveClock: nothing was started.
     """
     connection = connections["default"]
     connection.ensure_connection()
     postgres.refuse_unsafe(connection.connection)
     if not migrated():
         raise NotMigrated()
+    isolation.check()
     path = settings.HOME / CLOCK
     if path.exists():
         if Instance.objects.get().kind != "trial":

@@ -16,7 +16,7 @@ from houfu.channels import actions as channels
 from houfu.channels import queries as channel_queries
 from houfu.channels import registry
 from houfu.channels.models import Notice
-from houfu.kernel import clock, crash
+from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
 from houfu.limits import actions as limits
 from houfu.merchants import queries as merchants
@@ -131,7 +131,8 @@ def round_() -> int:
     done = 0
     for chore in CHORES:
         try:
-            done += chore()
+            with isolation.acting(BY):
+                done += chore()
         except (Refused, Error) as error:
             log.warning("%s", error)
             if isinstance(error, Error):

@@ -53,9 +53,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HOUFU_HOME"] = os.environ["HOUFU_TEST_HOME"] + f"/{process}"
     _setup_django()
     _point_at(name)
-    from houfu.kernel import fence
+    from houfu.kernel import fence, isolation
 
     fence.adopt()
+    share_key(Path(os.environ["HOUFU_HOME"]))
+    isolation.enter(isolation.Party("test", None))
+
+
+def share_key(home: Path) -> None:
+    """Put the key that all the test databases know into a data folder."""
+    own = home / "keys" / "context.key"
+    if not own.exists():
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes((Path(os.environ["HOUFU_TEST_HOME"]) / "main" / "keys" / "context.key").read_bytes())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -99,6 +109,7 @@ def _create(name: str, template: str) -> None:
     with _admin() as admin:
         admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{owner}"')
+        admin.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM PUBLIC')  # what a template does not pass on
 
 
 def _setup_django() -> None:

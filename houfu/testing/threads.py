@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from django.db import connections
 
+from houfu.kernel import isolation
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -15,9 +17,11 @@ def in_threads(do: Callable[[T], R], things: Iterable[T]) -> list[R | Exception]
     todo = list(things)
     outcomes: list[R | Exception] = [RuntimeError("did not run")] * len(todo)
     gate = threading.Barrier(len(todo))
+    by = isolation.in_force()
 
     def run(place: int, thing: T) -> None:
         gate.wait()
+        isolation.enter(by)
         try:
             outcomes[place] = do(thing)
         except Exception as error:

@@ -15,7 +15,7 @@ from django.db import connections
 
 from houfu.channels import actions as channels
 from houfu.channels.simulator.server.behaviours import DONE
-from houfu.kernel import clock, crash, db
+from houfu.kernel import clock, crash, db, isolation
 from houfu.ledger import queries as ledger
 from houfu.merchants import queries as merchants
 from houfu.payouts import queries as payouts
@@ -156,6 +156,7 @@ def _held_up(life, monkeypatch, point):
 
     def work():
         first.here = True
+        isolation.enter(WORKER)
         try:
             life.work("first")
             life.work("first")

@@ -13,6 +13,7 @@ DECLARE
     seqs bigint[]; hashes bytea[];                    -- of each head, by the place of its merchant
     link_no integer[]; link_seq bigint[]; link_hash bytea[];
 BEGIN
+    PERFORM kernel_enter_v1();
     SELECT count(*), count(h.merchant_id) INTO merchants, heads
     FROM (SELECT DISTINCT m FROM unnest(_merchant) m) w LEFT JOIN history_head h ON h.merchant_id = w.m;
     IF heads < merchants THEN

@@ -1,8 +1,16 @@
 -- kernel: the instance's own identity, the moves that states may take, and the answers kept for repeated requests.
 
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_app') THEN CREATE ROLE houfu_app NOLOGIN; END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'houfu_verify') THEN CREATE ROLE houfu_verify NOLOGIN; END IF;
+-- Whoever migrates is a member of the roles that it makes: to put them on, and to hand functions over to houfu_engine.
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['houfu_app', 'houfu_engine', 'houfu_verify'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+            EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
+        END IF;
+    END LOOP;
 END $$;
 GRANT USAGE ON SCHEMA public TO houfu_app, houfu_verify;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO houfu_app, houfu_verify;

@@ -1,7 +1,7 @@
 -- ledger_belong_v1: refuse entries whose transfer or accounts are not there in the entry's unit (I-02, W1): what foreign
 -- keys would say, by the same names, asked once for all entries of a statement instead of three times for each. Neither
 -- transfers nor accounts can go or change their unit (see tables.sql), so that nothing needs to be locked for it.
-CREATE FUNCTION ledger_belong_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+CREATE FUNCTION ledger_belong_v1() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     laws CONSTANT text[] := '{ledger_entry_of_transfer,ledger_entry_debit_unit,ledger_entry_credit_unit}';

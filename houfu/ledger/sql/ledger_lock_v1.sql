@@ -6,6 +6,7 @@ CREATE FUNCTION ledger_lock_v1(_merchant bigint[], _kind text[], _owner bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
+    PERFORM kernel_enter_v1();
     PERFORM ledger_open_v1(_merchant, _kind, _owner);
     PERFORM FROM ledger_account a
     WHERE (a.merchant_id, a.kind, a.owner) IN (SELECT * FROM unnest(_merchant, _kind, _owner))

@@ -4,6 +4,7 @@ CREATE FUNCTION ledger_open_v1(_merchant bigint[], _kind text[], _owner bigint[]
     RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
+    PERFORM kernel_enter_v1();
     IF NOT EXISTS (
         SELECT FROM unnest(_merchant, _kind, _owner) w (merchant_id, kind, owner)
         LEFT JOIN ledger_account a USING (merchant_id, kind, owner) WHERE a.id IS NULL

@@ -18,6 +18,7 @@ DECLARE
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
     told bigint;
 BEGIN
+    PERFORM kernel_enter_v1();
     FOR attempt IN 1 .. 2 LOOP
         SELECT array_agg(d.id ORDER BY l.no), array_agg(c.id ORDER BY l.no), array_agg(d.unit ORDER BY l.no)
         INTO debits, credits, units

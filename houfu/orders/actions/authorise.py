@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 from django.db import Error
 
-from houfu.kernel import clock, db, ids
+from houfu.kernel import clock, db, ids, isolation
 from houfu.kernel.errors import Invalid
 from houfu.orders.steps import refuse_future
 from houfu.people.actor import Actor
@@ -75,7 +75,6 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
     return decide(asked=[Asked(by, order) for order in orders])
 
 
-@db.one_call
 def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
 
@@ -87,6 +86,13 @@ def decide(*, asked: Sequence[Asked]) -> list[Decision]:
     """
     if not asked:
         return []
+    merchants = {each.by.merchant_id for each in asked}
+    with isolation.acting(isolation.Party("orders", merchants.pop() if len(merchants) == 1 else None)):
+        return _decide(asked)
+
+
+@db.one_call
+def _decide(asked: Sequence[Asked]) -> list[Decision]:
     orders = [each.order for each in asked]
     instants = [order.at for order in orders]
     refuse_future(max(instants))

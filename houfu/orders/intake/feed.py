@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from houfu.kernel import db
+from houfu.kernel import db, isolation
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import MerchantKeyNeeded
 from houfu.limits import queries
@@ -92,7 +92,8 @@ async def _tell(reader: Reader, keys: Keys, threads: Threads, scope: Scope, send
 
 def _snapshot(by: Actor) -> dict[str, Any]:
     assert by.merchant_id is not None
-    return asdict(fresh(queries.snapshot, by, by.merchant_id))
+    with isolation.acting(by):
+        return asdict(fresh(queries.snapshot, by, by.merchant_id))
 
 
 def _event(name: str, said: dict[str, Any]) -> bytes:

@@ -16,7 +16,8 @@ CREATE FUNCTION orders_authorise_v1(
     _buyer text[], _at timestamptz[]
 ) RETURNS TABLE (state text[], repeated boolean[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[],
                  tolerance_fen bigint[], reasons text[])
-LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
 DECLARE
     count CONSTANT integer := cardinality(_id);
@@ -27,6 +28,7 @@ DECLARE
     fresh integer[]; f_of integer[] := _of; f_merchant bigint[]; f_id text[] := _id; f_store bigint[] := _store;
     f_amount bigint[] := _amount; f_buyer text[] := _buyer; f_at timestamptz[] := _at;
 BEGIN
+    PERFORM kernel_enter_v1();
     IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
         RAISE 'a policy pack was added' USING ERRCODE = 'HF204';
     END IF;

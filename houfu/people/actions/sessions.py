@@ -9,10 +9,9 @@ def end_sessions(merchant_id: int, staff_id: int, keep: str = "") -> None:
     Args:
         keep: the key of a session that goes on.
     """
-    ended = db.rows(
-        "DELETE FROM usersessions_usersession u USING people_login l WHERE u.user_id = l.user_id"
-        " AND l.merchant_id = %s AND l.staff_id = %s AND u.session_key <> %s RETURNING u.session_key",
+    db.rows(
+        "WITH ended AS (DELETE FROM usersessions_usersession u USING people_login l WHERE u.user_id = l.user_id"
+        " AND l.merchant_id = %s AND l.staff_id = %s AND u.session_key <> %s RETURNING u.session_key)"
+        " DELETE FROM django_session s USING ended WHERE s.session_key = ended.session_key",
         [merchant_id, staff_id, keep],
     )
-    keys = [row.session_key for row in ended]
-    db.rows("DELETE FROM django_session WHERE session_key = ANY (%s)", [keys])

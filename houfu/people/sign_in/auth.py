@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 
+from houfu.kernel import isolation
 from houfu.kernel.errors import Forbidden, Unauthenticated
 from houfu.people import queries
 from houfu.people.actor import Actor
@@ -26,7 +27,7 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        return queries.actor_of(token, guard.peer(request))
+        return _entered(queries.actor_of(token, guard.peer(request)))
 
 
 class SessionToken(APIKeyHeader):
@@ -35,7 +36,7 @@ class SessionToken(APIKeyHeader):
     param_name = "X-Session-Token"
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:
-        return identify(request) if key else None
+        return _entered(identify(request)) if key else None
 
 
 class SessionCookie(APIKeyCookie):
@@ -47,10 +48,16 @@ class SessionCookie(APIKeyCookie):
         super().__init__(csrf=False)  # ours is told apart by session, and asked for before anything is looked at
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Actor | None:
-        return identify(request) if key else None
+        return _entered(identify(request)) if key else None
 
 
 AUTH = [ApiKey(), SessionToken(), SessionCookie()]
+
+
+def _entered(actor: Actor) -> Actor:
+    """Let the rest of the request be on the actor's behalf."""
+    isolation.enter(actor)
+    return actor
 
 
 def identify(request: HttpRequest) -> Actor:

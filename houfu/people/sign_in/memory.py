@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, vault
 
 _ADD = """
     INSERT INTO people_memory AS m VALUES (%s, %s, %s)
@@ -24,6 +24,10 @@ class DatabaseMemory(BaseCache):
 
     def __init__(self, name: str, params: dict[str, Any]) -> None:
         super().__init__(params)
+
+    def make_key(self, key: str, version: int | None = None) -> str:
+        """Return a digest: the table says of nobody what is remembered of them."""
+        return vault.fingerprint(super().make_key(key, version), "memory").hex()
 
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         now = clock.machine_now()

@@ -16,7 +16,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock
+from houfu.kernel import clock, isolation
+from houfu.people.actor import SIGN_IN
 
 LONGEST = timedelta(hours=8)
 STARTED, SEEN, IDLE = "houfu_started_at", "houfu_seen_at", "houfu_idle_seconds"
@@ -40,6 +41,10 @@ class SessionStore(DatabaseStore):
 
     def load(self) -> dict[str, Any]:
         """Read the session; one that has been idle too long, or is too old, is gone."""
+        with isolation.acting(SIGN_IN):
+            return self._load()
+
+    def _load(self) -> dict[str, Any]:
         data: dict[str, Any] = super().load()
         if SESSION_KEY not in data:
             return data

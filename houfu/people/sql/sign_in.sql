@@ -1,6 +1,6 @@
 -- sign_in: which member of the staff a login is, what sign-in remembers, and who may touch the tables of its libraries.
 
--- A login belongs to one member of the staff for good. Not a merchant's table: whoever signs in has not said of which.
+-- A login belongs to one member of the staff for good. Sign-in looks for it among all merchants'.
 CREATE TABLE people_login (
     user_id integer PRIMARY KEY REFERENCES auth_user,
     merchant_id bigint NOT NULL,
@@ -44,6 +44,23 @@ DO $$ DECLARE found text; BEGIN
         'account_emailconfirmation')
     LOOP
         EXECUTE format('REVOKE ALL ON %I FROM houfu_app', found);
+    END LOOP;
+END $$;
+-- They know no merchant; a row is of the merchant of whose login it is, and until there is one, of sign-in alone.
+DO $$ DECLARE thing record; BEGIN
+    FOR thing IN SELECT * FROM (VALUES
+        ('auth_user', 'SELECT FROM people_login l WHERE l.user_id = auth_user.id'),
+        ('account_emailaddress', 'SELECT FROM people_login l WHERE l.user_id = account_emailaddress.user_id'),
+        ('mfa_authenticator', 'SELECT FROM people_login l WHERE l.user_id = mfa_authenticator.user_id'),
+        ('usersessions_usersession', 'SELECT FROM people_login l WHERE l.user_id = usersessions_usersession.user_id'),
+        ('django_session', 'SELECT FROM usersessions_usersession u WHERE u.session_key = django_session.session_key')
+    ) AS of (name, login)
+    LOOP
+        EXECUTE format('ALTER TABLE %1$I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', thing.name);
+        EXECUTE format('CREATE POLICY login_v1 ON %1$I TO houfu_app
+            USING (CASE (SELECT kernel_merchant_v1()) WHEN -1 THEN true ELSE EXISTS (%2$s) END)
+            WITH CHECK (CASE (SELECT kernel_merchant_v1()) WHEN -1 THEN true ELSE EXISTS (%2$s) END)',
+            thing.name, thing.login);
     END LOOP;
 END $$;
 GRANT SELECT, INSERT, UPDATE (password, last_login) ON auth_user TO houfu_app;

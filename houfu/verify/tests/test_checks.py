@@ -31,6 +31,50 @@ from houfu.webhooks.wire import Answer
 
 BANK = "INSERT INTO ledger_account (merchant_id, kind, owner, unit, grows_by, below_zero, balance_fen) VALUES "
 
+DEFINER = "CREATE FUNCTION shown() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER "
+# What would let a merchant at another's rows, one by one.
+WAYS_ROUND = (
+    "ALTER TABLE orders_lot NO FORCE ROW LEVEL SECURITY",
+    "DROP POLICY merchant_v1 ON ledger_account",
+    "CREATE POLICY open ON orders_order USING (true)",
+    "ALTER POLICY merchant_v1 ON orders_order TO PUBLIC",
+    "ALTER POLICY merchant_v1 ON orders_order WITH CHECK (true)",
+    "ALTER POLICY merchant_v1 ON orders_order USING (coalesce(merchant_id = (SELECT kernel_merchant_v1()), true))",
+    "ALTER POLICY merchant_v1 ON orders_order USING (merchant_id IN (SELECT merchant_id FROM limits_member))",
+    "ALTER POLICY engine_v1 ON ledger_account USING (true)",
+    "ALTER POLICY auditor_v1 ON ledger_account TO houfu_verify, houfu_app",
+    "ALTER POLICY login_v1 ON auth_user USING (true)",
+    "ALTER POLICY login_v1 ON django_session WITH CHECK (EXISTS (SELECT FROM usersessions_usersession))",
+    "ALTER TABLE mfa_authenticator NO FORCE ROW LEVEL SECURITY",
+    "DROP POLICY login_v1 ON mfa_authenticator",
+    "ALTER POLICY platform_v1 ON policies_pack USING (true)",
+    "CREATE POLICY open ON risk_backtest USING (true)",
+    "ALTER TABLE calendars_year DISABLE ROW LEVEL SECURITY",
+    "CREATE TABLE loose (merchant_id bigint PRIMARY KEY)",
+    "CREATE UNIQUE INDEX probed ON people_api_key (secret_digest)",
+    "ALTER TABLE limits_note DROP CONSTRAINT limits_note_pkey",
+    "ALTER TABLE limits_note ADD UNIQUE (id), ADD UNIQUE (merchant_id, id, note)",
+    "ALTER TABLE merchants_store ADD CONSTRAINT astray FOREIGN KEY (group_id, merchant_id, channel_account_id)"
+    " REFERENCES merchants_group (id, merchant_id, channel_account_id) NOT VALID",
+    "CREATE VIEW shown AS SELECT * FROM orders_order",
+    "CREATE MATERIALIZED VIEW shown AS SELECT * FROM orders_order",
+    DEFINER + "SET search_path = public, pg_temp AS 'BEGIN PERFORM kernel_enter_v1(); RETURN 1; END'",
+    DEFINER + "AS 'BEGIN PERFORM kernel_enter_v1(); RETURN 1; END'; ALTER FUNCTION shown() OWNER TO houfu_engine",
+    DEFINER
+    + "SET search_path = public, pg_temp AS 'BEGIN RETURN 1; END'; ALTER FUNCTION shown() OWNER TO houfu_engine",
+    "ALTER ROLE houfu_app BYPASSRLS",
+    "ALTER ROLE houfu_engine SUPERUSER",
+    "GRANT houfu_engine TO houfu_app",
+    "ALTER TABLE orders_event OWNER TO houfu_app",
+    "GRANT CREATE ON SCHEMA public TO houfu_app",
+    "GRANT TRUNCATE ON limits_recovery TO houfu_app",
+    "GRANT REFERENCES ON orders_order TO houfu_app",
+    "GRANT INSERT ON limits_recovery TO houfu_verify",
+    "GRANT SELECT (inner_pad) ON kernel_context_key TO houfu_app",
+    "GRANT UPDATE ON kernel_context_key TO houfu_engine",
+    "GRANT EXECUTE ON FUNCTION kernel_enter_v1 TO houfu_app",
+)
+
 # The check, what else cannot but notice, and the statements that break it.
 CASES = [
     (
@@ -194,6 +238,7 @@ CASES = [
         "i16_orders_are_of_their_stores", ("i15_decisions_are_sealed",),
         "UPDATE orders_order SET store_id = 10^9 WHERE state = 'declined'",
     ),
+    ("i16_merchants_are_kept_apart", (), "ALTER TABLE orders_order DISABLE ROW LEVEL SECURITY"),
     ("i18_business_days", (), "UPDATE payouts_payout SET business_day = business_day + 1 WHERE state = 'failed'"),
     ("i18_scores_are_their_events", (), "UPDATE risk_score SET points = points + 1"),
     (
@@ -400,6 +445,12 @@ def test_a_check_finds_what_it_is_for(superuser, check, also, statements):
     assert found[check].invariant == f"I-{check[1:3]}"
     assert found[check].count >= len(found[check].rows) > 0
     assert [finding.check for finding in queries.findings(superuser.cursor(), check)] == [check]
+
+
+@pytest.mark.parametrize("statement", WAYS_ROUND)
+def test_every_way_round_the_policies_is_found(superuser, statement):
+    superuser.execute(statement)
+    assert [finding.check for finding in queries.findings(superuser.cursor(), "i16_merchants")] != []
 
 
 def test_every_check_has_a_case():

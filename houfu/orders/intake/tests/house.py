@@ -13,11 +13,11 @@ import psycopg
 from django.db import connection, connections, transaction
 
 from houfu.kernel import clock as clocks
-from houfu.kernel import db
+from houfu.kernel import db, isolation
 from houfu.orders.intake import app, serve
 from houfu.people import actions as people
 from houfu.site import processes
-from houfu.testing.plugin import MONDAY_TEN
+from houfu.testing.plugin import MONDAY_TEN, share_key
 from houfu.testing.world import MERCHANT_SCOPES, OPERATOR
 
 SOON = 20  # seconds in which everything here happens
@@ -39,6 +39,7 @@ class House:
     def __init__(self, url, home):
         self.url, self.home, self.web_url = url, home, ""
         clocks.FileClock(home / "clock.json").set(MONDAY_TEN)
+        share_key(home)
 
     @contextmanager
     def process(self, *arguments):
@@ -105,7 +106,7 @@ def held(shop):
     let_go, holding = threading.Event(), threading.Event()
 
     def hold():
-        with transaction.atomic():
+        with isolation.acting(shop.owner), transaction.atomic():
             db.call("ledger_lock_v1", [shop.merchant_id], ["q:own:free"], [shop.store])
             holding.set()
             let_go.wait(SOON)
