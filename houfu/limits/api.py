@@ -9,6 +9,7 @@ from pydantic import Field
 
 from houfu.kernel.http import PROBLEMS, Fen, In, Out, actor, mine
 from houfu.limits import actions, queries
+from houfu.people.sign_in.auth import require_recent
 
 router = Router(tags=["limits"])
 
@@ -182,5 +183,6 @@ def freeze_pool(request: HttpRequest, pool_id: int) -> Any:
 @router.post("/pools/{int:pool_id}:unfreeze", response={200: PoolOut, **PROBLEMS})
 def unfreeze_pool(request: HttpRequest, pool_id: int) -> Any:
     """Let a frozen pool be drawn from again."""
+    require_recent(request)
     actions.unfreeze_pool(by=actor(request), merchant_id=mine(request), id=pool_id)
     return queries.access_pool(actor(request), "limits:read", mine(request), pool_id)

@@ -157,6 +157,7 @@ def open_store(*, by: Actor, merchant_id: int, code: str, name: str, channel_acc
 def freeze_store(*, by: Actor, merchant_id: int, id: int, reason: str) -> None:
     """Stop a store's new orders and payouts, for a reason class that its staff may read."""
     by.require("platform:write")
+    queries.access_store(by, "merchants:read", merchant_id, id)
     states.move_store("freeze", Store, {"merchant_id": merchant_id, "id": id}, frozen_for=reason)
     history.record("store.frozen", by=by, merchant_id=merchant_id, subject=f"store/{id}", reason=reason)
 
@@ -165,6 +166,7 @@ def freeze_store(*, by: Actor, merchant_id: int, id: int, reason: str) -> None:
 def unfreeze_store(*, by: Actor, merchant_id: int, id: int) -> None:
     """Let a frozen store work again."""
     by.require("platform:write")
+    queries.access_store(by, "merchants:read", merchant_id, id)
     states.move_store("unfreeze", Store, {"merchant_id": merchant_id, "id": id}, frozen_for=None)
     history.record("store.unfrozen", by=by, merchant_id=merchant_id, subject=f"store/{id}")
 

@@ -173,6 +173,7 @@ def freeze(request: HttpRequest, merchant_id: int, store_id: int, body: Reason) 
 @router.post("/merchants/{merchant_id}/stores/{store_id}:unfreeze", response={200: StoreOut, **PROBLEMS})
 def unfreeze(request: HttpRequest, merchant_id: int, store_id: int) -> Any:
     """Let a frozen store work again."""
+    require_recent(request)
     actions.unfreeze_store(by=actor(request), merchant_id=merchant_id, id=store_id)
     return queries.access_store(actor(request), "merchants:read", merchant_id, store_id)
 

@@ -26,6 +26,7 @@ from houfu.kernel.http import (
 )
 from houfu.payouts import actions, queries
 from houfu.people.actor import Actor
+from houfu.people.sign_in.auth import require_recent
 
 router = Router(tags=["payouts"])
 
@@ -133,7 +134,7 @@ class StandingOrderOut(Out):
     store_id: int
     beneficiary_id: int
     purpose: str
-    since: Instant
+    since: datetime
 
 
 class WindowOut(Out):
@@ -174,6 +175,7 @@ def run_days(request: HttpRequest, first: date, last: date) -> Any:
 @router.post("/beneficiaries", response={201: BeneficiaryOut, **PROBLEMS})
 def register(request: HttpRequest, body: NewBeneficiary) -> Any:
     """Register an account; it may be paid out to once it is verified and has cooled (P6)."""
+    require_recent(request)
     return Status(201, actions.register(by=actor(request), merchant_id=mine(request), **body.dict()))
 
 

@@ -231,7 +231,7 @@ def score(by: Actor, merchant_id: int) -> Score:
 
 def packages(by: Actor, merchant_id: int, case_id: int) -> list[Package]:
     """Return the evidence packages of a case, newest first."""
-    by.require("risk:write", merchant_id)
+    access_case(by, merchant_id, case_id)
     return list(Package.objects.filter(merchant_id=merchant_id, case_id=case_id).order_by("-id"))
 
 

@@ -35,7 +35,7 @@ from houfu.testing.passkeys import SoftwarePasskey, unb64
 
 OPERATOR = operator("li")
 WORKER = system("worker")
-MERCHANT_SCOPES = frozenset(KEY_SCOPES) - {"platform:write"}
+MERCHANT_SCOPES = frozenset(KEY_SCOPES) - {"platform:write", "risk:write"}
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _numbers = itertools.count(1)
 _dice = random.SystemRandom()  # nobody's seed may make two merchants one

@@ -35,7 +35,7 @@ class KeyIncomplete(Invalid):
 
 @db.refuse_on("people_key_platform_scope")
 class PlatformScope(Invalid):
-    """Only the platform's own keys may carry the scope of the platform."""
+    """Only the platform's own keys may carry the scopes of the platform and of compliance."""
 
     code = "people_key_platform_scope"
 
@@ -80,7 +80,7 @@ def create_key(
     Raises:
         UnknownScope: for a scope that does not exist.
         Forbidden: for a scope that the maker does not have.
-        PlatformScope: a merchant's key cannot carry the platform's scope.
+        PlatformScope: a merchant's key cannot carry the platform's scope, nor that of compliance.
         PersonalScope: no key can carry what people alone may do.
         NetworkUnreadable: for an address that is none.
     """

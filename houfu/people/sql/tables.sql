@@ -86,7 +86,7 @@ CREATE TABLE people_api_key (
     networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
-    CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR 'platform:write' <> ALL (scopes)),
+    CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR NOT scopes && '{platform:write,risk:write}'),
     CONSTRAINT people_key_person_scope CHECK (
         NOT scopes && '{approvals:write,beneficiaries:write,people:write,webhooks:write}')
 );

@@ -1,0 +1,298 @@
+"""Two merchants alike, with one of everything that the API knows, and somebody for every role and key."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import User
+from django.test import Client
+
+from houfu.approvals import actions as approvals
+from houfu.approvals import queries as approval_queries
+from houfu.kernel import clock as clocks
+from houfu.kernel import db
+from houfu.limits import actions as limits
+from houfu.merchants import actions as merchants
+from houfu.orders import actions as orders
+from houfu.payouts import actions as payouts
+from houfu.people import actions as people
+from houfu.people import rules as people_rules
+from houfu.people.actor import KEY_SCOPES, operator
+from houfu.people.sign_in import sessions
+from houfu.risk import actions as risk
+from houfu.risk.models import Alert, Decision
+from houfu.testing.company import PAYLOAD, answer, passkey
+from houfu.testing.passkeys import b64
+from houfu.testing.world import MERCHANT_SCOPES, OPERATOR, WORKER, at_work, new_identity, new_uscc, open_shop
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks.models import Delivery
+
+LI, CHEN = operator("li"), operator("chen")
+RULE = "device_frequency"
+BOUND = ("clerk", "store_manager")
+STAFF = (*BOUND, "regional_manager", "owner", "supervisor", "legal", "finance", "risk_officer", "auditor")
+READING = frozenset(scope for scope in MERCHANT_SCOPES if scope.endswith(":read"))
+KEYS = {
+    "key_all": MERCHANT_SCOPES - {"risk:write"},
+    "key_read": READING,
+    "key_orders": {"orders:read", "orders:write"},
+}
+
+
+@dataclass
+class Caller:
+    """Somebody who sends requests: by a key, by a session, or by nothing."""
+
+    merchant_id: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    session: sessions.SessionStore | None = None
+
+    def prove(self, seconds_ago: float = 0) -> None:
+        """Have used a passkey so many seconds ago."""
+        if self.session is not None:
+            used = {"method": "mfa", "type": "webauthn", "at": time.time() - seconds_ago}
+            self.session[AUTHENTICATION_METHODS_SESSION_KEY] = [used]
+            self.session.save()
+
+    def __call__(self, method: str, path: str, body: object = None) -> tuple[int, str]:
+        """Send a request and return status and body."""
+        http = Client(raise_request_exception=False, SERVER_NAME="localhost", headers=self.headers)
+        content = "" if body is None else json.dumps(body)
+        said = http.generic(method, f"/v1{path}", content, "application/json")
+        return said.status_code, said.content.decode()
+
+
+def signed_in(by) -> Caller:
+    """Open a session for a member of the staff, as signing in by a passkey would."""
+    user = User(username=f"{by.merchant_id or 0}-{by.staff_id}")
+    user.set_unusable_password()
+    user.save(force_insert=True)
+    db.rows("INSERT INTO people_login VALUES (%s, %s, %s)", [user.pk, by.merchant_id or 0, by.staff_id])
+    session = sessions.SessionStore()
+    session[SESSION_KEY] = str(user.pk)
+    session[BACKEND_SESSION_KEY] = "allauth.account.auth_backends.AuthenticationBackend"
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    sessions.begin(session, people_rules.idle(by.role))
+    caller = Caller(by.merchant_id, session=session)
+    caller.prove()
+    UserSession.objects.create(user=user, session_key=session.session_key, ip="192.0.2.1", user_agent="tests")
+    caller.headers["X-Session-Token"] = session.token
+    return caller
+
+
+def with_key(merchant_id, scopes) -> tuple[Caller, int]:
+    key, token = people.create_key(
+        by=OPERATOR, merchant_id=merchant_id, name="erp", person="erp", scopes=sorted(scopes)
+    )
+    return Caller(merchant_id or None, {"Authorization": f"Bearer {token}"}), key.id
+
+
+class Ground:
+    """A merchant and its things by name: its own store's, another store's, each in the states that the lines need."""
+
+    def __init__(self) -> None:
+        self.shop = open_shop(stores=12)
+        self.merchant_id, self.stores = self.shop.merchant_id, self.shop.stores
+        self.own: dict[str, object] = {"merchant": self.merchant_id, "channel_account": self.shop.account_id}
+        self.other: dict[str, object] = {}
+        self.hire()
+        self.open_stores()
+        self.sell()
+        self.ask()
+        self.approve()
+        self.look()
+        self.listen()
+
+    def hire(self) -> None:
+        shop, bound = self.shop, [self.stores[0], self.stores[2]]
+        self.people = {role: shop.hire(role, stores=bound if role in BOUND else None) for role in STAFF[:3]}
+        self.people["owner"] = shop.owner
+        self.people |= {role: shop.hire(role) for role in STAFF[4:]}
+        self.asker = shop.hire("store_manager", stores=bound)
+        self.own["staff"] = shop.hire("clerk", stores=bound).staff_id
+        self.own["approver"] = shop.hire("legal").staff_id
+        disabled = shop.hire("auditor").staff_id
+        people.disable(by=shop.owner, merchant_id=self.merchant_id, id=disabled, reason="离职")
+        self.own["staff_disabled"] = disabled
+
+    def open_stores(self) -> None:
+        a, b, owing, joining, alone, frozen, *measured, elsewhere, cold, bare = self.stores
+        self.measured = measured
+        self.own |= {
+            "store": a, "store_owing": owing, "store_joining": joining, "store_alone": alone, "store_frozen": frozen,
+        }  # fmt: skip
+        self.other["store"] = b
+        groups = [self._group(*stores) for stores in ((a, b, owing, joining), (elsewhere,), (cold,), (bare,))]
+        self.own["group"], self.own["group_bare"] = groups[0], groups[3]
+        pools = [self._pool(groups[0], a, b, owing), self._pool(groups[1], elsewhere), self._pool(groups[2], cold)]
+        self.own["pool"], self.other["pool"], self.own["pool_frozen"] = pools
+        limits.freeze_pool(by=self.shop.owner, merchant_id=self.merchant_id, id=pools[2])
+        limits.lend(by=self.shop.owner, merchant_id=self.merchant_id, store_id=owing, amount_fen=100_000)
+        merchants.freeze_store(by=LI, merchant_id=self.merchant_id, id=frozen, reason="disputes")
+
+    def _group(self, *stores: int) -> int:
+        made = merchants.form_group(
+            by=self.shop.owner, merchant_id=self.merchant_id, name="华东", channel_account_id=self.shop.account_id,
+            store_ids=stores,
+        )  # fmt: skip
+        return made.id
+
+    def _pool(self, group_id: int, *stores: int) -> int:
+        pool_id = limits.open_pool(by=self.shop.owner, merchant_id=self.merchant_id, group_id=group_id, share=3).id
+        for store_id in stores:
+            limits.join_pool(by=self.shop.owner, merchant_id=self.merchant_id, pool_id=pool_id, store_id=store_id)
+        return pool_id
+
+    def sell(self) -> None:
+        shop, (a, b, *_) = self.shop, self.stores
+        for store, things in ((a, self.own), (b, self.other)):
+            shop.earn(500_000, store=store)
+            things["order"] = shop.place(1_000, store=store)[0].id
+        self.own["order_cancelled"] = shop.place(1_000, store=a)[0].id
+        orders.cancel(by=shop.owner, merchant_id=self.merchant_id, steps=shop.steps(self.own["order_cancelled"]))
+        shop.place(9_000_000, store=self.own["store_joining"])  # enough of their limits for an alert each (K1)
+        shop.place(9_000_000, store=self.own["store_alone"])
+
+    def ask(self) -> None:
+        shop, (a, b, *_) = self.shop, self.stores
+        self.own["beneficiary_revoked"] = shop.payee().id
+        payouts.revoke(by=shop.owner, merchant_id=self.merchant_id, id=self.own["beneficiary_revoked"])
+        unverified = payouts.register(
+            by=OPERATOR, merchant_id=self.merchant_id, kind="alipay", purpose_class="goods_settlement",
+            holder="某某", account="unverified@shop.example",
+        )  # fmt: skip
+        self.own["beneficiary_confirmed"] = unverified.id
+        self.own["beneficiary"] = shop.payee().id
+        asked = [shop.request(10_000, store=store) for store in (a, b, a)]
+        self.own["payout"], self.other["payout"], self.own["payout_cancelled"] = (payout.id for payout in asked)
+        payouts.cancel(by=shop.owner, merchant_id=self.merchant_id, id=asked[2].id)
+
+    def approve(self) -> None:
+        supervisor, key = self.people["supervisor"], passkey()
+        people.add_passkey(
+            by=supervisor, merchant_id=self.merchant_id, staff_id=supervisor.staff_id,
+            credential_id=key.credential_id, public_key=key.public_key, rp_id=key.rp_id,
+        )  # fmt: skip
+        self.own["approval"] = self._request(self.asker, "supervisor")
+        self.own["approval_asked"] = self._request(self.people["regional_manager"], "legal")
+        closed = self._request(self.people["regional_manager"], "supervisor")
+        approvals.withdraw(by=self.people["regional_manager"], merchant_id=self.merchant_id, id=closed)
+        self.own["approval_closed"] = closed
+        shown = approval_queries.challenge(supervisor, self.merchant_id, self.own["approval"])
+        self.own["assertion"] = {name: b64(part) for name, part in vars(answer(key, shown.challenge)).items()}
+        lent = approvals.delegate(
+            by=self.shop.hire("finance"), merchant_id=self.merchant_id,
+            delegate_staff_id=self.people["risk_officer"].staff_id, ends_at=clocks.now() + timedelta(days=2),
+        )  # fmt: skip
+        self.own["delegation"] = lent.id
+
+    def _request(self, by, role: str) -> UUID:
+        id_ = uuid4()
+        approvals.open(
+            by=by, merchant_id=self.merchant_id, id=id_, subject=f"payout/{uuid4()}", version=1, payload=PAYLOAD,
+            editors=[], chain=[role], expires_at=clocks.now() + timedelta(days=3),
+        )  # fmt: skip
+        return id_
+
+    def look(self) -> None:
+        m, (a, b, owing, *_) = self.merchant_id, self.stores
+        risk.look(by=WORKER, merchant_id=m)
+        self.own["alert"], self.own["alert_seen"] = Alert.objects.filter(merchant_id=m).values_list("id", flat=True)[:2]
+        risk.acknowledge(by=LI, merchant_id=m, id=self.own["alert_seen"])
+        self.own["decision"] = Decision.objects.filter(merchant_id=m)[0].id
+        self.own["case"] = self._case(f"store/{a}")
+        self.own["case_investigated"] = self._case(f"store/{b}", "investigate")
+        self.own["case_waiting"] = self._case(f"store/{owing}", "investigate")
+        risk.wait(by=LI, merchant_id=m, id=self.own["case_waiting"], note="等材料到齐", until=clocks.now())
+        self.own["case_decided"] = self._case(f"merchant/{m}", "investigate", outcome="clear")
+        measures = [self._case(f"store/{store}", "investigate", outcome="freeze") for store in self.measured]
+        self.own["case_measure"] = measures[0]
+        appeals = [
+            risk.appeal(by=self.shop.owner, merchant_id=m, case_id=case, grounds="一批破损的货") for case in measures[1:]
+        ]
+        self.own["appeal"], self.own["appeal_in_review"] = (appeal.id for appeal in appeals)
+        risk.take_up(by=CHEN, merchant_id=m, id=appeals[1].id)
+        packages = [risk.make_package(by=LI, merchant_id=m, case_id=self.own["case_decided"]).id for _ in range(2)]
+        self.own["package"], self.own["package_rejected"] = packages
+        risk.reject_package(
+            by=CHEN, merchant_id=m, id=packages[1], note="材料不全"
+        )
+
+    def _case(self, subject: str, *steps: str, outcome: str = "") -> int:
+        m = self.merchant_id
+        case_id = risk.open_case(by=LI, merchant_id=m, subject=subject, reason_class="disputes").id
+        for step in steps:
+            getattr(risk, step)(by=LI, merchant_id=m, id=case_id)
+        if outcome:
+            risk.decide(by=LI, merchant_id=m, id=case_id, outcome=outcome, note="已查明情况")
+        return case_id
+
+    def listen(self) -> None:
+        m, owner = self.merchant_id, self.shop.owner
+        endpoints = [
+            webhooks.add(by=owner, merchant_id=m, url=f"https://hooks.example.com/{name}", verbs=["*"])[0].id
+            for name in ("on", "off")
+        ]
+        self.own["endpoint"], self.own["endpoint_disabled"] = endpoints
+        webhooks.disable(by=owner, merchant_id=m, id=endpoints[1])
+        for _ in range(2):
+            webhooks.test(by=owner, merchant_id=m, id=endpoints[0])
+        webhooks.follow()
+        told = Delivery.objects.filter(merchant_id=m, endpoint_id=endpoints[0]).order_by("id").values_list("id")
+        (self.own["delivery"],), (self.own["delivery_pending"],) = told[:2]
+        webhooks.conclude(by=WORKER, ended=[webhooks.Ended(m, self.own["delivery"], webhooks.Answer("delivered", 204, 5))])
+        _, self.own["key"] = with_key(m, {"orders:read"})
+
+
+@dataclass
+class World:
+    """Two grounds, ours and a stranger's, the platform's things, and everybody who calls by name."""
+
+    ours: Ground
+    theirs: Ground
+    callers: dict[str, Caller]
+    shared: dict[str, object]
+
+
+def _versions() -> dict[str, object]:
+    """Put a rule's version on record in every state that a line needs."""
+    versions = [
+        risk.draft(by=LI, rule=RULE, parameters={"device_payouts": n}, why="更严一些").version for n in (2, 3, 4)
+    ]
+    draft, tested, retired = versions
+    day = clocks.business_day(clocks.now()) - timedelta(days=1)
+    risk.watch(by=LI, rule=RULE, version=tested)
+    risk.backtest(by=LI, rule=RULE, version=tested, first=day, last=day)
+    risk.retire(by=LI, rule=RULE, version=retired)
+    return {"rule_draft": draft, "rule_tested": tested, "rule_retired": retired}
+
+
+def _callers(ours: Ground) -> dict[str, Caller]:
+    m, shop = ours.merchant_id, ours.shop
+    callers = {"anonymous": Caller(m)}
+    callers |= {role: signed_in(by) for role, by in ours.people.items()}
+    callers |= {name: with_key(m, scopes)[0] for name, scopes in KEYS.items()}
+    callers["key_platform"], _ = with_key(0, KEY_SCOPES)
+    first, _ = people.create_owner(by=OPERATOR, merchant_id=0, name="平台", identity=new_identity())
+    callers["operator"] = signed_in(at_work(first))
+    gone, moved = shop.hire("owner"), shop.hire("owner")
+    callers["session_disabled"], callers["session_of_old_role"] = signed_in(gone), signed_in(moved)
+    people.disable(by=shop.owner, merchant_id=m, id=gone.staff_id, reason="离职")
+    people.change(by=shop.owner, merchant_id=m, id=moved.staff_id, settings=people.Settings("auditor"))
+    callers["key_revoked"], key_id = with_key(m, KEYS["key_all"])
+    people.revoke_key(by=OPERATOR, merchant_id=m, id=key_id)
+    return callers
+
+
+def open_world() -> World:
+    """Put it all together, as of the clock that is read."""
+    ours, theirs = Ground(), Ground()
+    uscc = new_uscc()
+    fresh = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=uscc)
+    shared = {**_versions(), "merchant_new": fresh.merchant_id, "uscc_taken": uscc, "uscc": new_uscc()}
+    return World(ours, theirs, _callers(ours), shared)
