@@ -16,8 +16,6 @@ from two_merchants import World, open_world
 
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
-from houfu.orders.intake import feed, keys
-from houfu.orders.intake.threads import Threads
 from houfu.people.actor import KEY_SCOPES
 from houfu.site.api import api
 from houfu.testing.plugin import MONDAY_TEN
@@ -67,7 +65,7 @@ def _state_of_tables():
         "SELECT oid::regclass::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
         " AND relname <> 'django_session' AND has_table_privilege(oid, 'SELECT') ORDER BY 1"
     )
-    parts = [f"SELECT '{t.name}', count(*), max(xmin::text::bigint) FROM {t.name}" for t in names]  # noqa: S608
+    parts = [f"SELECT '{t.name}', count(*), max(xmin::text::bigint) FROM {t.name}" for t in names]
     return " UNION ALL ".join(parts)
 
 
