@@ -213,15 +213,14 @@ class Ground:
         measures = [self._case(f"store/{store}", "investigate", outcome="freeze") for store in self.measured]
         self.own["case_measure"] = measures[0]
         appeals = [
-            risk.appeal(by=self.shop.owner, merchant_id=m, case_id=case, grounds="一批破损的货") for case in measures[1:]
+            risk.appeal(by=self.shop.owner, merchant_id=m, case_id=case, grounds="一批破损的货")
+            for case in measures[1:]
         ]
         self.own["appeal"], self.own["appeal_in_review"] = (appeal.id for appeal in appeals)
         risk.take_up(by=CHEN, merchant_id=m, id=appeals[1].id)
         packages = [risk.make_package(by=LI, merchant_id=m, case_id=self.own["case_decided"]).id for _ in range(2)]
         self.own["package"], self.own["package_rejected"] = packages
-        risk.reject_package(
-            by=CHEN, merchant_id=m, id=packages[1], note="材料不全"
-        )
+        risk.reject_package(by=CHEN, merchant_id=m, id=packages[1], note="材料不全")
 
     def _case(self, subject: str, *steps: str, outcome: str = "") -> int:
         m = self.merchant_id
@@ -245,7 +244,9 @@ class Ground:
         webhooks.follow()
         told = Delivery.objects.filter(merchant_id=m, endpoint_id=endpoints[0]).order_by("id").values_list("id")
         (self.own["delivery"],), (self.own["delivery_pending"],) = told[:2]
-        webhooks.conclude(by=WORKER, ended=[webhooks.Ended(m, self.own["delivery"], webhooks.Answer("delivered", 204, 5))])
+        webhooks.conclude(
+            by=WORKER, ended=[webhooks.Ended(m, self.own["delivery"], webhooks.Answer("delivered", 204, 5))]
+        )
         _, self.own["key"] = with_key(m, {"orders:read"})
 
 
