@@ -4,7 +4,9 @@
 a transaction that is rolled back, so that their order does not matter; refusals must leave every table as it was.
 """
 
+import asyncio
 import itertools
+import json
 import re
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from two_merchants import World, open_world
 
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
+from houfu.orders.intake import serve
 from houfu.people.actor import KEY_SCOPES
 from houfu.site.api import api
 from houfu.testing.plugin import MONDAY_TEN
@@ -77,8 +80,7 @@ def state():
 class Line:
     """A line of the file."""
 
-    def __init__(self, name):
-        said = LINES[name]
+    def __init__(self, name, said):
         self.method, self.path = name.split(" (")[0].split(" ", 1)
         self.where, self.ok, self.said = said["in"], said.get("ok", 200), said
         self.things = {p: f"${p.removesuffix('_id')}" for p in re.findall(r"\{(\w+)\}", self.path)}
@@ -190,6 +192,8 @@ class Asker:
         path, body = self.line.request(look, **changes)
         call = lambda: self.world.callers[who](self.line.method, path, body)  # noqa: E731
         status, text = undone(call) if isinstance(expected, int) else call()
+        if self.leaks(who, where, text):
+            self.note(who, f"{where}: shows what is somebody else's")
         code = re.search(r'"code": "(\w+)"', text)
         found = code[1] if status >= 400 and code else status
         if found != expected or status != STATUS.get(expected, expected):
@@ -206,6 +210,16 @@ class Asker:
         if theirs != nobodys:
             self.note(who, f"{where} can be told from nowhere")
 
+    def leaks(self, who, where, text):
+        """Say whether an answer about one's own things shows another merchant's, or another store's to who is bound."""
+        if where != "own" or who in PRINCIPALS["platform"]:
+            return False
+        hidden = [thing for thing in self.world.theirs.own.values() if isinstance(thing, UUID)]
+        hidden.append(self.world.theirs.own["order"])
+        if who in PRINCIPALS["bound"]:
+            hidden += [self.world.ours.other["order"], self.world.ours.other["payout"]]
+        return any(str(thing) in text for thing in hidden)
+
     def note(self, who, what):
         self.wrong.setdefault(what, []).append(who)
 
@@ -217,7 +231,7 @@ def test_every_answer_is_the_one_that_the_file_says(name, world):
 
 
 def asked(name, world):
-    line = Line(name)
+    line = Line(name, LINES[name])
     asker = Asker(world, line)
     for who in world.callers.keys() - PRINCIPALS["nobody"]:
         world.callers[who].prove()
@@ -267,6 +281,61 @@ def elsewhere(asker, who, own, things):
         asker.ask(who, HIDDEN, merchant=theirs)
 
 
+async def through_the_door(asked):
+    """Send requests to the intake door, and return each answer's status and text; whoever reads a stream then goes."""
+    door = serve.door("http://127.0.0.1:9")  # nobody is there: what the door does not answer itself fails
+    found = []
+    try:
+        for method, path, headers, body in asked:
+            began, said = asyncio.Event(), []
+
+            given = [{"type": "http.request", "body": body}]
+
+            async def receive(given=given, began=began):
+                if given:
+                    return given.pop()
+                await began.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message, began=began, said=said):
+                said.append(message)
+                if message.get("body"):
+                    began.set()
+
+            scope = {
+                "type": "http", "method": method, "path": f"/v1{path}", "query_string": b"", "client": ("192.0.2.1", 9),
+                "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            }  # fmt: skip
+            await door(scope, receive, send)
+            found.append((said[0]["status"], b"".join(part.get("body", b"") for part in said).decode()))
+    finally:
+        await door.coalescer.close()
+        await door.front.close()
+        door.threads.close()
+    return found
+
+
+@pytest.mark.parametrize("name", FILE["door"])
+def test_the_door_answers_as_the_file_says(name, world):
+    said = FILE["door"][name]
+    line, before = Line(name, said), state()
+    who_asks = [who for who in EVERYBODY if said.get("by") != "keys" or who.startswith("key_")]
+    path, body = line.request(lambda thing: world.ours.own[thing])
+    content = json.dumps(body).encode() if body else b""
+    kind = "application/x-ndjson" if path.endswith(":batch") else "application/json"
+    asked = [(line.method, path, {**world.callers[who].headers, "Content-Type": kind}, content) for who in who_asks]
+    answers = asyncio.run(through_the_door(asked))
+    got = {}
+    for who, (status, text) in zip(who_asks, answers, strict=True):
+        code = re.search(r'"type": ?"urn:houfu:problem:(\w+)"', text)
+        got[who] = code[1] if code else status
+        if who in PRINCIPALS["bound"]:
+            assert f'"store_id":{world.ours.other["store"]},' not in text.replace(": ", ":")
+            assert f'"store_id":{world.ours.own["store"]},' in text.replace(": ", ":")
+    assert got == {who: line.may(who) for who in who_asks}
+    assert state() == before
+
+
 def test_every_operation_has_a_line_and_every_line_an_operation():
     there = {
         f"{method.upper()} {path.removeprefix('/v1')}"
@@ -278,7 +347,7 @@ def test_every_operation_has_a_line_and_every_line_an_operation():
 
 def test_the_file_names_nobody_and_nothing_that_is_not_there(world):
     named = [*itertools.chain(*FILE["scopes"].values())]
-    for said in LINES.values():
+    for said in [*LINES.values(), *FILE["door"].values()]:
         named += [*said.get("may", ()), *itertools.chain(*said.get("apart", {}).values())]
         assert said.get("needs", "nothing") in FILE["scopes"]
     assert set(named) <= set(EVERYBODY) == set(world.callers)
