@@ -172,7 +172,7 @@ def test_a_frozen_store_is_not_frozen_again_and_an_active_one_not_unfrozen(shop)
 
 def test_a_store_is_frozen_as_its_own_merchants(shop, stranger):
     before = seen(shop), seen(stranger)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(NotFound):
         merchants.freeze_store(by=OPERATOR, merchant_id=stranger.merchant_id, id=shop.store, reason="x")
     assert (seen(shop), seen(stranger)) == before
 
