@@ -6,7 +6,7 @@ from houfu.kernel.terminal import emit, fields, json_option, operator_option
 from houfu.merchants import actions, queries
 from houfu.people import actions as people
 from houfu.people import queries as people_queries
-from houfu.people.actor import KEY_SCOPES, operator
+from houfu.people.actor import KEY_SCOPES, PLATFORM, operator
 
 MERCHANT = "merchant_id name uscc uscc_verified_at"
 STORE = "id code name channel_account_id group_id state frozen_for"
@@ -206,7 +206,7 @@ def create(
     by = operator(operator_)
     if merchant_id:
         queries.access_merchant(by, "merchants:write", merchant_id)
-    fitting = [scope for scope in KEY_SCOPES if merchant_id == 0 or scope != "platform:write"]
+    fitting = [scope for scope in KEY_SCOPES if merchant_id == 0 or scope not in PLATFORM]
     made, token = people.create_key(
         by=by,
         merchant_id=merchant_id,

@@ -32,6 +32,7 @@ SCOPES = (
 PERSONAL = frozenset(
     {"approvals:write", "beneficiaries:write", "people:write", "webhooks:write"}
 )  # what no key may carry
+PLATFORM = frozenset({"platform:write", "risk:write"})  # what no key of a merchant may carry
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
 
 

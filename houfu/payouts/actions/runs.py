@@ -22,10 +22,13 @@ from houfu.policies.pack import Policy
 def stand(*, by: Actor, merchant_id: int, store_id: int, beneficiary_id: int, purpose: str) -> StandingOrder:
     """Have a store paid out on every run day (P1).
 
+    A run stands above every tier (S4), so that it is for those who decide about accounts to have one, and for people.
+
     Raises:
         NotFound: the store or the beneficiary is not this merchant's.
     """
-    merchants.access_store(by, "payouts:write", merchant_id, store_id)
+    merchants.access_store(by, "beneficiaries:write", merchant_id, store_id)
+    by.require_person()
     if not Beneficiary.objects.filter(merchant_id=merchant_id, id=beneficiary_id).exists():
         raise NotFound()
     db.rows(
@@ -47,7 +50,8 @@ def stand(*, by: Actor, merchant_id: int, store_id: int, beneficiary_id: int, pu
 @db.action
 def stand_down(*, by: Actor, merchant_id: int, store_id: int) -> None:
     """Stop paying a store out on run days."""
-    merchants.access_store(by, "payouts:write", merchant_id, store_id)
+    merchants.access_store(by, "beneficiaries:write", merchant_id, store_id)
+    by.require_person()
     if StandingOrder.objects.filter(merchant_id=merchant_id, store_id=store_id).delete()[0]:
         history.record("standing_order.ended", by=by, merchant_id=merchant_id, subject=f"store/{store_id}")
 
