@@ -1,6 +1,7 @@
 """Beneficiaries: registered, confirmed by a second person, verified, cooled, revoked (P6, P8, I-14)."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
@@ -98,17 +99,21 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
     )
     registered = Beneficiary.objects.get(merchant_id=merchant_id, id=beneficiary_id)
     if chain:
-        approvals.open(
-            by=by,
-            merchant_id=merchant_id,
-            id=ids.new(),
-            subject=f"beneficiary/{beneficiary_id}",
-            version=1,
-            payload=queries.beneficiary_content(registered),
-            chain=chain,
-            expires_at=now + timedelta(hours=rules_now.staff.approval_hours),
-        )
+        _ask_confirmation(by, registered, chain, now + timedelta(hours=rules_now.staff.approval_hours))
     return registered
+
+
+def _ask_confirmation(by: Actor, payee: Beneficiary, chain: Sequence[str], expires_at: datetime) -> None:
+    approvals.open(
+        by=by,
+        merchant_id=payee.merchant_id,
+        id=ids.new(),
+        subject=f"beneficiary/{payee.id}",
+        version=1,
+        payload=queries.beneficiary_content(payee),
+        chain=chain,
+        expires_at=expires_at,
+    )
 
 
 @db.action

@@ -96,11 +96,7 @@ def create_key(
     except ValueError as error:
         raise NetworkUnreadable(said=str(error)) from error
     if staff_id is not None:
-        by.require("platform:write")
-        member = Staff.objects.filter(merchant_id=merchant_id, id=staff_id, state="active").first()
-        if member is None:
-            raise NotFound()
-        person = member.person
+        person = _member(by, merchant_id, staff_id).person
     secret, now = secrets.token_urlsafe(32), clock.now()
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
@@ -130,6 +126,15 @@ def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
         raise NotFound()
     if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
         history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def _member(by: Actor, merchant_id: int, staff_id: int) -> Staff:
+    """Return the active member of the staff whose key is made, which is for the platform to make."""
+    by.require("platform:write")
+    member = Staff.objects.filter(merchant_id=merchant_id, id=staff_id, state="active").first()
+    if member is None:
+        raise NotFound()
+    return member
 
 
 def _require(by: Actor, merchant_id: int) -> None:
