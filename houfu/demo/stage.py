@@ -167,8 +167,11 @@ class Stage:
         """Move business time on."""
         self.clock.set(self.clock.now() + timedelta(**step))
 
-    def until(self, what: str, done: Callable[[], T]) -> T:
+    def until(self, what: str, done: Callable[[], T], *, passing: float = 0) -> T:
         """Wait for something that other processes do, and return it.
+
+        Args:
+            passing: seconds of business time that pass with each look, so what a worker put off comes up again.
 
         Raises:
             StoryStuck: it did not happen in time, or the instance ended.
@@ -181,6 +184,7 @@ class Stage:
             except (httpx2.HTTPError, FileNotFoundError, KeyError, StoryStuck):
                 pass  # whatever was killed is not back yet
             time.sleep(BEAT)
+            self.move(seconds=passing)
         log = (self.home / "demo.log").read_text(errors="replace")[-1500:]
         raise StoryStuck(waiting_for=what, log=log)
 

@@ -38,12 +38,13 @@ def _within_an_hour(stage: Stage, shop: Shop, clerk: Person, officer: Person, su
     joined = {each["joined_id"] for each in officer.get(f"/payouts/{held['id']}/joined")}
     stage.expect(NAME, "compliance sees the three", True, joined == {piece["id"] for piece in pieces[:3]})
     supervisor.agree(held["id"])
-    stage.until("it is held", lambda: shop.state(held["id"]) == "risk_hold")
+    stage.until("it is held", lambda: shop.state(held["id"]) == "risk_hold", passing=1)
     case = next(each for each in officer.get("/risk/cases")["items"] if each["subject"] == f"payout/{held['id']}")
     officer.post(f"/risk/cases/{case['id']}:investigate")
     officer.post(f"/risk/cases/{case['id']}:decide", {"outcome": "report", "note": "四笔合为一笔，超出权限"})
-    stage.until("it ends", lambda: shop.state(held["id"]) == "rejected")
-    stage.until("the three are paid", lambda: all(shop.state(piece["id"]) == "paid" for piece in pieces[:3]))
+    stage.until("it ends", lambda: shop.state(held["id"]) == "rejected", passing=1)
+    three = pieces[:3]
+    stage.until("the three are paid", lambda: all(shop.state(each["id"]) == "paid" for each in three), passing=1)
     stage.expect(NAME, "set aside for it afterwards, fen", 0, shop.balance("claim:reserved"))
 
 

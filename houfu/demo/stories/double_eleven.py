@@ -90,6 +90,7 @@ def _pay_out(stage: Stage, shop: Shop) -> None:
     paid = stage.until(
         "the payout is paid",
         lambda: [each for each in shop.api.get("/payouts?state=paid")["items"] if each["id"] == payout["id"]],
+        passing=1,
     )[0]
     _expect(stage, "fee of 0.8 %, half-up, fen", (2 * payout["amount_fen"] * 8 + 1000) // 2000, paid["fee_fen"])
     trace = shop.api.get(f"/payouts/{payout['id']}/trace")

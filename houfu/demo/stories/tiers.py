@@ -28,7 +28,7 @@ def play(stage: Stage) -> None:
         payout = asker.ask_payout(shop.wish(amount_fen))
         stage.expect(NAME, f"{role}, {amount_fen // 100:,} yuan: must agree", chain, payout["chain"])
         _agree(stage, agreeing, payout)
-        stage.until("it is paid", lambda: shop.state(payout["id"]) == "paid")  # noqa: B023
+        stage.until("it is paid", lambda: shop.state(payout["id"]) == "paid", passing=1)  # noqa: B023
         stage.move(days=7)
     _refusals(stage, shop, agreeing["owner"])
 
