@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
+from houfu.approvals import queries as approvals
 from houfu.kernel import clock, db
 from houfu.limits import actions as limits
 from houfu.merchants import actions as merchants
@@ -13,7 +14,10 @@ from houfu.merchants.models import ChannelAccount
 from houfu.orders import actions as orders
 from houfu.orders.actions import Asked, NewOrder
 from houfu.orders.steps import Step
+from houfu.people import actions as people
 from houfu.people.actor import Actor, operator
+from houfu.testing.signing import give_passkey, sign
+from houfu.testing.world import at_work
 
 T = TypeVar("T")
 BY = operator("bench")
@@ -88,12 +92,25 @@ def hot(stores: int) -> list[Place]:
     )
     pool = limits.open_pool(by=BY, merchant_id=shop.merchant_id, group_id=group.id, share=SHARE)
     for store_id in shop.stores:
+        merchants.set_sharing(by=BY, merchant_id=shop.merchant_id, id=store_id, sharing=True)
         limits.join_pool(by=BY, merchant_id=shop.merchant_id, pool_id=pool.id, store_id=store_id)
+    _sign_for(shop.merchant_id, pool.id)
     limits.grant_pool(by=BY, merchant_id=shop.merchant_id, pool_id=pool.id, amount_fen=POOL_FEN)
     at = clock.now()
     first = [NewOrder(shop.merchant_id, f"own-{store_id}", store_id, OWN_FEN, at) for store_id in shop.stores]
     orders.authorise(by=shop.asker, orders=first)
     return [Place(shop.merchant_id, store_id, shop.asker, pool.id) for store_id in shop.stores]
+
+
+def _sign_for(merchant_id: int, pool_id: int) -> None:
+    """Let the merchant's legal representative sign for a pool."""
+    limits.ask_signature(by=BY, merchant_id=merchant_id, pool_id=pool_id)
+    owner, _ = people.create_owner(by=BY, merchant_id=merchant_id, name="王芳", identity=f"BENCH{merchant_id:013d}")
+    by = at_work(owner)
+    request = approvals.latest(merchant_id, f"pool/{pool_id}")
+    assert request
+    sign(by, give_passkey(by, merchant_id), request)
+    limits.follow_signature(by=BY, merchant_id=merchant_id, pool_id=pool_id)
 
 
 def spread(merchants_: int, stores: int = 1) -> list[Place]:

@@ -1,5 +1,6 @@
 """Limits as rows; the amounts are balances of the ledger."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -12,27 +13,135 @@ class Pool(models.Model):
     group_id = models.BigIntegerField()
     share = models.SmallIntegerField()
     limit_fen = models.BigIntegerField()
+    granted_fen = models.BigIntegerField()
     state = models.TextField()
+    frozen_by_platform = models.BooleanField()
+    version = models.IntegerField()
+    document = models.TextField(null=True)
+    digest = models.TextField(null=True)
     opened_at = models.DateTimeField()
+    signed_at = models.DateTimeField(null=True)
+    filed_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         managed = False
         db_table = "limits_pool"
 
 
+class Present(models.Manager["Member"]):
+    """The members that have not left."""
+
+    def get_queryset(self) -> models.QuerySet["Member"]:
+        return super().get_queryset().exclude(state="removed")
+
+
 class Member(models.Model):
     """A store's place in a pool, and what it put in."""
 
-    pk = models.CompositePrimaryKey("merchant_id", "store_id")
+    pk = models.CompositePrimaryKey("merchant_id", "id")
     merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
     store_id = models.BigIntegerField()
     pool_id = models.BigIntegerField()
+    state = models.TextField()
     contributed_fen = models.BigIntegerField()
+    probation_share = models.SmallIntegerField(null=True)
+    probation_until = models.DateTimeField(null=True)
+    extra_fen = models.BigIntegerField()
+    extra_until = models.DateTimeField(null=True)
     joined_at = models.DateTimeField()
+    left_at = models.DateTimeField(null=True)
+
+    objects = models.Manager()
+    present = Present()
 
     class Meta:
         managed = False
         db_table = "limits_member"
+
+
+class Change(models.Model):
+    """A change of a pool or between its stores that somebody else must sign first."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    pool_id = models.BigIntegerField()
+    kind = models.TextField()
+    store_id = models.BigIntegerField(null=True)
+    to_store_id = models.BigIntegerField(null=True)
+    amount_fen = models.BigIntegerField(null=True)
+    share_before = models.SmallIntegerField(null=True)
+    share = models.SmallIntegerField(null=True)
+    effective_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    reason = models.TextField()
+    document = models.TextField(default="")
+    digest = models.TextField(default="")
+    chain = ArrayField(models.TextField())
+    state = models.TextField()
+    proposed_by = models.TextField()
+    proposed_at = models.DateTimeField()
+    signed_at = models.DateTimeField(null=True)
+    took_effect_at = models.DateTimeField(null=True)
+    note = models.TextField(default="")
+
+    class Meta:
+        managed = False
+        db_table = "limits_change"
+
+
+class Filing(models.Model):
+    """The form of a pool that is larger than the policy lets go unfiled."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    pool_id = models.BigIntegerField()
+    state = models.TextField()
+    policy = models.TextField()
+    limit_fen = models.BigIntegerField()
+    figure_fen = models.BigIntegerField()
+    triggered_at = models.DateTimeField()
+    version = models.IntegerField(default=0)
+    form = models.TextField(null=True)
+    reference = models.TextField(null=True)
+    submitted_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    acceptance = models.TextField(null=True)
+    note = models.TextField(default="")
+
+    class Meta:
+        managed = False
+        db_table = "limits_filing"
+
+
+class Emergency(models.Model):
+    """An emergency order: a loan first, settled orders next, then reduced limit restored by application."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    store_id = models.BigIntegerField()
+    loan_id = models.BigIntegerField()
+    state = models.TextField()
+    needed = models.SmallIntegerField()
+    settled = models.SmallIntegerField(default=0)
+    begun_at = models.DateTimeField()
+    settle_until = models.DateTimeField()
+    opens_at = models.DateTimeField(null=True)
+    apply_until = models.DateTimeField(null=True)
+    amount_fen = models.BigIntegerField(null=True)
+    applied_by = models.TextField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    decide_until = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+    note = models.TextField(default="")
+
+    class Meta:
+        managed = False
+        db_table = "limits_emergency"
 
 
 class Loan(models.Model):

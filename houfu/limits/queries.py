@@ -57,22 +57,20 @@ class Snapshot:
 def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     """Return a store's limits as the next order would meet them."""
     merchants.access_store(by, "limits:read", merchant_id, store_id)
-    member = Member.objects.filter(merchant_id=merchant_id, store_id=store_id).first()
-    pool = Pool.objects.get(merchant_id=merchant_id, id=member.pool_id) if member else None
     permille = policies.at(clock.now()).orders.tolerance_permille
-    return _figures(store_id, pool, ledger.balances(merchant_id), permille)
+    return _figures(store_id, _places(merchant_id).get(store_id), ledger.balances(merchant_id), permille)
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
     """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in."""
     by.require("limits:read", merchant_id)
-    pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
+    places = _places(merchant_id)
     store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
     known = {pool.id: pool for pool in pools(by, merchant_id)}
     permille = policies.at(clock.now()).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
     return Snapshot(
-        stores=[_figures(id, known.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
+        stores=[_figures(id, places.get(id), stands, permille) for id in store_ids],
         pools=[
             PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
             for pool in known.values()
@@ -80,16 +78,52 @@ def snapshot(by: Actor, merchant_id: int) -> Snapshot:
     )
 
 
-def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permille: int) -> Figures:
+@dataclass(frozen=True)
+class Place:
+    """A store's place in a pool.
+
+    Args:
+        share: how many times its own limit it may draw: the pool's ratio, less on probation.
+        extra_fen: how far beyond that a second person lets it reach now (G9).
+        draws: whether it may draw from the pool now.
+    """
+
+    pool: Pool
+    share: int
+    extra_fen: int
+    draws: bool
+
+
+def _places(merchant_id: int) -> dict[int, Place]:
+    """Return the places that a merchant's stores have in its pools, by store."""
+    known, now = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id)}, clock.now()
+    sharing = merchants.sharing(merchant_id)
+    return {
+        member.store_id: Place(
+            pool=(pool := known[member.pool_id]),
+            share=min(pool.share, member.probation_share or 0) if member.state == "probation" else pool.share,
+            extra_fen=member.extra_fen if member.extra_until and now < member.extra_until else 0,
+            draws=pool.state == "active" and member.state in ("probation", "active") and member.store_id in sharing,
+        )
+        for member in Member.present.filter(merchant_id=merchant_id)
+    }
+
+
+def _figures(store_id: int, place: Place | None, stands: dict[Account, int], permille: int) -> Figures:
     def fen(*kinds: str, owner: int = store_id) -> int:
         return sum(stands.get(Account(kind, owner), 0) for kind in kinds)
 
     own_limit_fen = fen("q:own:free", "q:own:held", "q:own:drawn")
     pool_used_fen = fen("q:pool:held", "q:pool:drawn")
     loan_fen = fen("q:temp:free", "q:temp:held", "q:temp:drawn")
-    pool_free_fen = fen("q:pool:free", owner=pool.id) if pool and pool.state == "active" else 0
+    pool_free_fen = fen("q:pool:free", owner=place.pool.id) if place and place.draws else 0
     effective_fen = rules.effective_limit(
-        own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen
+        own_limit_fen,
+        pool_used_fen,
+        pool_free_fen,
+        place.share if place else 0,
+        loan_fen,
+        place.extra_fen if place else 0,
     )
     tolerance_used_fen = fen("q:tolerance:held", "q:tolerance:drawn")
     return Figures(
@@ -97,7 +131,7 @@ def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permi
         own_limit_fen=own_limit_fen,
         own_free_fen=fen("q:own:free"),
         reduced_fen=fen("q:reduced"),
-        pool_id=pool.id if pool else None,
+        pool_id=place.pool.id if place else None,
         pool_used_fen=pool_used_fen,
         pool_reach_fen=effective_fen - own_limit_fen - pool_used_fen - loan_fen,
         loan_fen=loan_fen,
@@ -138,13 +172,13 @@ def _seen(by: Actor, merchant_id: int) -> QuerySet[Pool]:
     found = Pool.objects.filter(merchant_id=merchant_id)
     if by.stores is None:
         return found
-    own = Member.objects.filter(merchant_id=merchant_id, store_id__in=by.stores)
+    own = Member.present.filter(merchant_id=merchant_id, store_id__in=by.stores)
     return found.filter(id__in=own.values("pool_id"))
 
 
 def members(merchant_id: int, pool_id: int) -> list[Member]:
-    """Return the members of a pool."""
-    return list(Member.objects.filter(merchant_id=merchant_id, pool_id=pool_id).order_by("store_id"))
+    """Return the members of a pool, those that have left not among them."""
+    return list(Member.present.filter(merchant_id=merchant_id, pool_id=pool_id).order_by("store_id"))
 
 
 def open_loan(merchant_id: int, store_id: int) -> Loan | None:
@@ -183,14 +217,14 @@ def usages(
     """
     by.require("limits:read", merchant_id)
     pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
-    pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
+    places = _places(merchant_id)
     balances = ledger.balances(merchant_id) if stands is None else stands
     found: list[tuple[str, int | None, int, int]] = []
     for id in sorted(merchants.stores_by_code(merchant_id).values()):
-        store = _figures(id, pools.get(pool_of.get(id, 0)), balances, 1000)
+        store = _figures(id, places.get(id), balances, 1000)
         found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
     for pool in pools.values():
-        members = [store_id for store_id, pool_id in pool_of.items() if pool_id == pool.id]
+        members = [store_id for store_id, place in places.items() if place.pool.id == pool.id]
         drawn = [Account(f"q:pool:{phase}", store_id) for phase in ("held", "drawn") for store_id in members]
         used_fen = sum(balances.get(account, 0) for account in drawn)
         free_fen = balances.get(Account("q:pool:free", pool.id), 0)

@@ -126,7 +126,7 @@ def restorable(completed: int, booked_fen: int, reduced_fen: int, orders: int, r
         booked_fen: what they restored already.
         reduced_fen: what is missing to the original limit.
     """
-    earned_fen = completed // orders * restores_fen - booked_fen
+    earned_fen = max(0, completed // orders * restores_fen - booked_fen)
     return min(earned_fen, reduced_fen) // lot_fen * lot_fen
 
 
@@ -135,9 +135,15 @@ def overdue(due_at: datetime, at: datetime) -> bool:
     return due_at < at
 
 
-def effective_limit(own_fen: int, pool_used_fen: int, pool_free_fen: int, share: int, loan_fen: int) -> int:
-    """Return what a store could carry now without tolerance: own limit, its reach into the pool, its loan (O6)."""
-    reach_fen = max(0, min(pool_free_fen, share * own_fen - pool_used_fen))
+def effective_limit(
+    own_fen: int, pool_used_fen: int, pool_free_fen: int, share: int, loan_fen: int, extra_fen: int = 0
+) -> int:
+    """Return what a store could carry now without tolerance: own limit, its reach into the pool, its loan (O6).
+
+    Args:
+        extra_fen: how far a second person lets it reach beyond the ratio now (G9).
+    """
+    reach_fen = max(0, min(pool_free_fen, share * own_fen + extra_fen - pool_used_fen))
     return own_fen + pool_used_fen + reach_fen + loan_fen
 
 

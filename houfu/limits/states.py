@@ -1,16 +1,64 @@
-"""What may happen to a pool and to a temporary loan, from where."""
+"""What may happen to pools, their members, changes and filings, to temporary loans and emergencies, from where."""
 
 from functools import partial
 
 from houfu.kernel import states
 
 POOL = states.table(
+    ask=("draft", "awaiting_signature"),
+    activate=("awaiting_signature", "active"),
+    send_back=("awaiting_signature", "draft"),
     freeze=("active", "frozen"),
     unfreeze=("frozen", "active"),
+    wind_down=("draft awaiting_signature active frozen", "winding_down"),
+    close=("winding_down", "closed"),
+)
+MEMBER = states.table(
+    verify=("invited", "verified"),
+    send_back=("verified", "invited"),
+    admit=("verified", "active"),
+    pass_probation=("probation", "active"),
+    suspend=("probation active", "suspended"),
+    resume=("suspended", "active"),
+    resume_probation=("suspended", "probation"),
+    remove=("invited verified probation active suspended", "removed"),
+)
+CHANGE = states.table(
+    sign=("proposed", "signed"),
+    take_effect=("signed", "effective"),
+    reject=("proposed signed", "rejected"),
+)
+FILING = states.table(
+    draft=("triggered returned", "drafting"),
+    review=("drafting", "in_review"),
+    redraft=("in_review", "drafting"),
+    submit=("in_review", "submitted"),
+    accept=("submitted", "accepted"),
+    send_back=("submitted", "returned"),
+)
+EMERGENCY = states.table(
+    repay=("begun repaying", "repaying"),
+    open=("repaying", "restoration_open"),
+    apply=("restoration_open", "in_review"),
+    restore=("in_review", "restored"),
+    refuse=("in_review", "refused"),
+    lapse=("begun repaying restoration_open", "lapsed"),
 )
 LOAN = states.table(
     repay_part=("open partly_repaid", "partly_repaid"),
     repay_rest=("open partly_repaid overdue", "repaid"),
     fall_due=("open partly_repaid", "overdue"),
 )
+MACHINES = {
+    "pool": POOL,
+    "member": MEMBER,
+    "limit_change": CHANGE,
+    "filing": FILING,
+    "loan": LOAN,
+    "emergency": EMERGENCY,
+}
 move_pool = partial(states.apply, POOL)
+move_member = partial(states.apply, MEMBER)
+move_change = partial(states.apply, CHANGE)
+move_filing = partial(states.apply, FILING)
+move_emergency = partial(states.apply, EMERGENCY)

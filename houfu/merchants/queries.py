@@ -17,6 +17,11 @@ def access_merchant(by: Actor, scope: str, merchant_id: int) -> Merchant:
     return merchant
 
 
+def merchant(merchant_id: int) -> Merchant:
+    """Return a merchant that the caller knows."""
+    return Merchant.objects.get(merchant_id=merchant_id)
+
+
 def access_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
     """Return a store, if the actor may do `scope` to it."""
     by.require(scope, merchant_id, id)
@@ -93,6 +98,21 @@ def stores(by: Actor, merchant_id: int, *, after: int = 0, limit: int = 100) -> 
 def stores_by_code(merchant_id: int) -> dict[str, int]:
     """Return the ids of a merchant's stores by the merchant's own codes."""
     return dict(Store.objects.filter(merchant_id=merchant_id).values_list("code", "id"))
+
+
+def sharing(merchant_id: int) -> set[int]:
+    """Return the stores of a merchant that have sharing switched on (G1)."""
+    return set(Store.objects.filter(merchant_id=merchant_id, sharing=True).values_list("id", flat=True))
+
+
+def group(merchant_id: int, id: int) -> Group:
+    """Return a group that the caller knows to be the merchant's."""
+    return Group.objects.get(merchant_id=merchant_id, id=id)
+
+
+def stores_of_group(merchant_id: int, id: int) -> frozenset[int]:
+    """Return the stores of a group."""
+    return frozenset(Store.objects.filter(merchant_id=merchant_id, group_id=id).values_list("id", flat=True))
 
 
 def groups(by: Actor, merchant_id: int) -> list[Group]:

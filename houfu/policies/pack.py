@@ -11,6 +11,7 @@ from houfu.kernel.errors import Invalid
 Fen = Annotated[int, msgspec.Meta(ge=0, le=10**13)]
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Chain = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=8)]
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
@@ -118,21 +119,29 @@ class Approvals(_Part, frozen=True):
 
 
 class Pools(_Part, frozen=True):
-    """G3–G5, G10; `filing_above_fen` is None while no filing is asked for."""
+    """G3–G5, G8–G10; `filing_above_fen` is None while no filing is asked for. A store that joins a pool that runs draws
+    `probation_share` × its own limit at most for `probation_days`."""
 
     max_stores: Count
     limit_fen: Fen
     share_min: Count
     share_max: Count
     filing_above_fen: Fen | None = None
+    probation_days: Count = 30
+    probation_share: Count = 1
+    signatories: Chain = ("owner",)
+    confirmers: Chain = ("supervisor",)
+    filing_reviewers: Chain = ("legal",)
 
 
 class Emergency(_Part, frozen=True):
-    """L3."""
+    """L3: restoration may be applied for within `apply_days` from the day on which it opens."""
 
-    repayments: Count
+    repayments: Annotated[int, msgspec.Meta(ge=1)]
     within_hours: Count
     restore_after_days: Count
+    apply_days: Annotated[int, msgspec.Meta(ge=1)] = 7
+    reviewers: Chain = ("supervisor",)
 
 
 class Loans(_Part, frozen=True):

@@ -16,7 +16,7 @@ from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
-from houfu.limits.states import LOAN, POOL
+from houfu.limits.states import MACHINES as LIMITS
 from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
@@ -30,8 +30,7 @@ from houfu.webhooks.states import DELIVERY, ENDPOINT
 MACHINES = {
     "staff": states.pairs(STAFF),
     "store": states.pairs(STORE),
-    "pool": states.pairs(POOL),
-    "loan": states.pairs(LOAN),
+    **{machine: states.pairs(moves) for machine, moves in LIMITS.items()},
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),

@@ -18,7 +18,7 @@ from houfu.channels import registry
 from houfu.channels.models import Notice
 from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
-from houfu.limits import actions as limits
+from houfu.limits import tasks as limits
 from houfu.merchants import queries as merchants
 from houfu.merchants.models import ChannelAccount
 from houfu.orders import actions as orders
@@ -119,7 +119,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: payout_tasks.run_due(BY),
     lambda: payout_tasks.follow_people(BY),
     lambda: payout_tasks.work_off(NAME),
-    lambda: limits.mark_overdue(by=BY),
+    lambda: limits.tend(BY),
     lambda: payouts.note_late(by=BY),
     lambda: approvals.lapse(by=BY),
     look_around,

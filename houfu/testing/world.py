@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
-from houfu.approvals.assertions import Assertion
 from houfu.channels.port import Line
 from houfu.kernel import clock
 from houfu.ledger import queries as ledger
@@ -31,7 +29,8 @@ from houfu.people.models import Staff
 from houfu.people.states import move_staff
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation.actions import Finding
-from houfu.testing.passkeys import SoftwarePasskey, unb64
+from houfu.testing.passkeys import SoftwarePasskey
+from houfu.testing.signing import give_passkey, sign
 
 OPERATOR = operator("li")
 WORKER = system("worker")
@@ -137,16 +136,7 @@ class Shop:
         with self._hiring:
             if role not in self._signers:
                 by = self.owner if role == "owner" else self.hire(role, role)
-                key = SoftwarePasskey("http://localhost:8900", "localhost")
-                people.add_passkey(
-                    by=by,
-                    merchant_id=self.merchant_id,
-                    staff_id=by.staff_id or 0,
-                    credential_id=key.credential_id,
-                    public_key=key.public_key,
-                    rp_id=key.rp_id,
-                )
-                self._signers[role] = by, key
+                self._signers[role] = by, give_passkey(by, self.merchant_id)
             return self._signers[role]
 
     def agree(self, subject: str, steps: int = 8) -> None:
@@ -155,12 +145,7 @@ class Shop:
             request = approval_queries.latest(self.merchant_id, subject)
             if request is None or request.state != "open":
                 return
-            by, key = self.signer(request.chain[request.turn])
-            shown = approval_queries.challenge(by, self.merchant_id, request.id)
-            said = key.sign_bytes(shown.challenge)
-            parts = (unb64(said["response"][name]) for name in ("authenticatorData", "clientDataJSON", "signature"))
-            answer = Assertion(key.credential_id, *parts)
-            approvals.sign(by=by, merchant_id=self.merchant_id, id=request.id, assertion=answer)
+            sign(*self.signer(request.chain[request.turn]), request)
 
     def payee(self, *, purpose_class: str = "goods_settlement", account: str = "") -> Beneficiary:
         """Register, confirm and verify a beneficiary that has cooled already."""
@@ -261,7 +246,7 @@ def at_work(member: Staff) -> Actor:
 
 
 def pool(shop: Shop, *, share: int = 1, grant_fen: int = 0, contribution_fen: int = 0) -> int:
-    """Let all stores of a shop share limits, and return the pool."""
+    """Let all stores of a shop share limits by a pool that is signed for, and return the pool."""
     group = merchants.form_group(
         by=shop.owner,
         merchant_id=shop.merchant_id,
@@ -269,15 +254,44 @@ def pool(shop: Shop, *, share: int = 1, grant_fen: int = 0, contribution_fen: in
         channel_account_id=shop.account_id,
         store_ids=shop.stores,
     )
-    opened = limits.open_pool(by=shop.owner, merchant_id=shop.merchant_id, group_id=group.id, share=share)
-    for store_id in shop.stores:
+    return signed_pool(shop, group.id, shop.stores, share=share, grant_fen=grant_fen, contribution_fen=contribution_fen)
+
+
+def share_on(shop: Shop, *store_ids: int) -> None:
+    """Switch sharing on in some stores, in all of them unless any is named."""
+    for store_id in store_ids or shop.stores:
+        merchants.set_sharing(by=shop.owner, merchant_id=shop.merchant_id, id=store_id, sharing=True)
+
+
+def signed_pool(
+    shop: Shop,
+    group_id: int,
+    store_ids: Sequence[int],
+    *,
+    share: int = 1,
+    grant_fen: int = 0,
+    contribution_fen: int = 0,
+) -> int:
+    """Open a pool of a group with some stores as its members, have it signed for, and return it."""
+    m = shop.merchant_id
+    share_on(shop, *store_ids)
+    opened = limits.open_pool(by=shop.assistant, merchant_id=m, group_id=group_id, share=share)
+    for store_id in store_ids:
         limits.join_pool(
-            by=shop.owner,
-            merchant_id=shop.merchant_id,
+            by=shop.assistant,
+            merchant_id=m,
             pool_id=opened.id,
             store_id=store_id,
             contribution_fen=contribution_fen,
         )
+    sign_pool(shop, opened.id)
     if grant_fen:
-        limits.grant_pool(by=OPERATOR, merchant_id=shop.merchant_id, pool_id=opened.id, amount_fen=grant_fen)
+        limits.grant_pool(by=OPERATOR, merchant_id=m, pool_id=opened.id, amount_fen=grant_fen)
     return opened.id
+
+
+def sign_pool(shop: Shop, pool_id: int) -> str:
+    """Have the legal representative sign for a pool that is drawn up, and return its state."""
+    limits.ask_signature(by=shop.assistant, merchant_id=shop.merchant_id, pool_id=pool_id)
+    shop.agree(f"pool/{pool_id}")
+    return limits.follow_signature(by=WORKER, merchant_id=shop.merchant_id, pool_id=pool_id)

@@ -28,7 +28,16 @@ from houfu.risk import actions as risk
 from houfu.risk.models import Alert, Decision
 from houfu.testing.company import PAYLOAD, answer, passkey
 from houfu.testing.passkeys import b64
-from houfu.testing.world import MERCHANT_SCOPES, OPERATOR, WORKER, at_work, new_identity, new_uscc, open_shop
+from houfu.testing.world import (
+    MERCHANT_SCOPES,
+    OPERATOR,
+    WORKER,
+    at_work,
+    new_identity,
+    new_uscc,
+    open_shop,
+    signed_pool,
+)
 from houfu.webhooks import actions as webhooks
 from houfu.webhooks.models import Delivery
 
@@ -143,10 +152,7 @@ class Ground:
         return made.id
 
     def _pool(self, group_id: int, *stores: int) -> int:
-        pool_id = limits.open_pool(by=self.shop.owner, merchant_id=self.merchant_id, group_id=group_id, share=3).id
-        for store_id in stores:
-            limits.join_pool(by=self.shop.owner, merchant_id=self.merchant_id, pool_id=pool_id, store_id=store_id)
-        return pool_id
+        return signed_pool(self.shop, group_id, stores, share=3)
 
     def sell(self) -> None:
         shop, (a, b, *_) = self.shop, self.stores

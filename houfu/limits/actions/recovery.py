@@ -7,6 +7,7 @@ from houfu.kernel import clock, db
 from houfu.ledger import actions as ledger
 from houfu.ledger.actions import Account, Line
 from houfu.limits import rules
+from houfu.limits.actions.emergencies import count_settled
 from houfu.limits.actions.quota import move
 from houfu.limits.models import Recovery
 from houfu.people.actor import Actor
@@ -22,7 +23,8 @@ def begin_recovery(merchant_id: int, store_id: int) -> None:
 
 
 def restore(*, by: Actor, merchant_id: int, completed: Mapping[int, int]) -> None:
-    """Count completed orders by store, within the action that settles them, and book back what they earned (L2)."""
+    """Count completed orders by store, within the action that settles them, and book back what they earned (L2, L3)."""
+    count_settled(by=by, merchant_id=merchant_id, completed=completed)
     policy = policies.at(clock.now()).restoration
     counted = Recovery.objects.select_for_update().filter(merchant_id=merchant_id, store_id__in=list(completed))
     for recovery in counted.order_by("store_id"):

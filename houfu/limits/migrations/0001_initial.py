@@ -5,7 +5,7 @@ from houfu.kernel.migration import run
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = [("merchants", "0001_initial"), ("ledger", "0001_initial")]
+    dependencies = [("merchants", "0001_initial"), ("ledger", "0001_initial"), ("approvals", "0001_initial")]
     operations = run(
         "limits",
         "tables.sql",

@@ -1,5 +1,6 @@
 -- limits_draw_v1: decide a batch of demands for limit exactly, one after another in the order given.
--- Each demand is met in full or not at all, from own → pool within the ratio → temporary loan → tolerance (G6, O6).
+-- Each demand is met in full or not at all, from own → pool within the ratio, and what a second
+-- person lets a store reach beyond it (G9) → temporary loan → tolerance (G6, O6).
 -- A demand refused in the middle leaves its room to later ones. Rows name their merchant; no row meets another's.
 -- Every account a demand may touch is locked first, in the ledger's order; then facts and balances are read afresh.
 -- The caller moves the quota, with limits_book_v1.
@@ -15,6 +16,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     -- One element for each store of the batch …
     s_merchant bigint[]; s_store bigint[]; s_state text[]; s_pool_id bigint[]; s_share bigint[]; s_pool_open boolean[];
+    s_extra bigint[]; s_extra_until timestamptz[];
     s_loan_due timestamptz[]; s_noted_from timestamptz[]; s_noted_until timestamptz[]; s_pool integer[];
     own_free bigint[]; own_limit bigint[]; pool_used bigint[]; temp_free bigint[]; temp_limit bigint[]; tol_used bigint[];
     -- … one for each pool …
@@ -60,9 +62,10 @@ BEGIN
 
     SELECT array_agg(f.state ORDER BY st.place), array_agg(f.pool_id ORDER BY st.place),
            array_agg(f.share ORDER BY st.place), array_agg(f.pool_open ORDER BY st.place),
+           array_agg(f.extra_fen ORDER BY st.place), array_agg(f.extra_until ORDER BY st.place),
            array_agg(f.loan_due_at ORDER BY st.place), array_agg(f.noted_from ORDER BY st.place),
            array_agg(f.noted_until ORDER BY st.place), array_agg(po.place::integer ORDER BY st.place)
-    INTO s_state, s_pool_id, s_share, s_pool_open, s_loan_due, s_noted_from, s_noted_until, s_pool
+    INTO s_state, s_pool_id, s_share, s_pool_open, s_extra, s_extra_until, s_loan_due, s_noted_from, s_noted_until, s_pool
     FROM unnest(s_merchant, s_store) WITH ORDINALITY st (merchant_id, store_id, place)
     JOIN limits_facts_v1(s_merchant, s_store) f USING (merchant_id, store_id)
     LEFT JOIN unnest(p_merchant, p_id) WITH ORDINALITY po (merchant_id, pool_id, place)
@@ -99,7 +102,8 @@ BEGIN
 
         own := least(_amount[i], own_free[s]);
         room := CASE WHEN s_pool_open[s]
-                THEN greatest(least(pool_free[p], s_share[s] * own_limit[s] - pool_used[s]), 0) ELSE 0 END;
+                THEN greatest(least(pool_free[p], s_share[s] * own_limit[s] - pool_used[s]
+                                              + CASE WHEN _at[i] < s_extra_until[s] THEN s_extra[s] ELSE 0 END), 0) ELSE 0 END;
         pool := least(_amount[i] - own, room);
         temp := least(_amount[i] - own - pool, temp_free[s]);
         need := _amount[i] - own - pool - temp;

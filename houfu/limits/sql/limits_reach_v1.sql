@@ -1,11 +1,12 @@
 -- limits_reach_v1: how far a store can go beyond its own limit now: into its pool within the ratio (G5), then into its
--- loan. `over_fen` above zero is what it has drawn from the pool beyond the ratio.
+-- loan. `over_fen` above zero is what it has drawn from the pool beyond the ratio. `room_fen` is unknown of a store that
+-- somebody lets reach beyond it until an instant (G9): limits_draw_v1 knows.
 CREATE FUNCTION limits_reach_v1(_merchant bigint, _store bigint)
     RETURNS TABLE (pool_id bigint, own_free_fen bigint, pool_free_fen bigint, room_fen bigint, over_fen bigint,
                    temp_free_fen bigint)
     LANGUAGE sql STABLE BEGIN ATOMIC
     SELECT CASE WHEN f.pool_open THEN f.pool_id END, b.own_free, p.balance_fen,
-           CASE WHEN f.pool_open
+           CASE WHEN f.extra_fen > 0 THEN NULL WHEN f.pool_open
                 THEN greatest(least(p.balance_fen, f.share * b.own - b.pool_used), 0) ELSE 0 END,
            b.pool_used - coalesce(f.share, 0) * b.own,
            b.temp_free

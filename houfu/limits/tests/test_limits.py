@@ -12,7 +12,6 @@ from houfu.ledger.actions import Account, InsufficientBalance
 from houfu.limits import actions as limits
 from houfu.limits import queries, rules
 from houfu.limits.rules import Legs
-from houfu.merchants import actions as merchants
 from houfu.orders import actions as orders
 from houfu.testing.threads import in_threads
 from houfu.testing.world import OPERATOR, open_shop, pool
@@ -284,23 +283,6 @@ def test_limit_in_use_cannot_be_taken_away():
     with pytest.raises(InsufficientBalance):
         limits.reduce(by=OPERATOR, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=2_001, reason="x")
     assert (shop.fen("q:own:free"), shop.fen("q:reduced")) == (2_000, 0)
-
-
-def test_only_stores_of_the_group_may_join_its_pool():
-    """G2."""
-    shop = open_shop(stores=2)
-    group = merchants.form_group(
-        by=shop.owner,
-        merchant_id=shop.merchant_id,
-        name="华东",
-        channel_account_id=shop.account_id,
-        store_ids=shop.stores[:1],
-    )
-    opened = limits.open_pool(by=shop.owner, merchant_id=shop.merchant_id, group_id=group.id, share=1)
-    with pytest.raises(limits.NotInGroup):
-        limits.join_pool(by=shop.owner, merchant_id=shop.merchant_id, pool_id=opened.id, store_id=shop.stores[1])
-    with pytest.raises(limits.PoolExists):
-        limits.open_pool(by=shop.owner, merchant_id=shop.merchant_id, group_id=group.id, share=1)
 
 
 def test_nobody_but_the_platform_grants_limit():

@@ -72,6 +72,9 @@ RULES = {
     "S8": {"staff.face_permyriad": 9920, "staff.step_up_minutes": 5},
     "G3": {"pools.max_stores": 10},
     "G4": {"pools.limit_fen": 3_000_000 * YUAN},
+    "G2": {"pools.signatories": ["owner"], "pools.probation_days": 30, "pools.probation_share": 1},
+    "G9": {"pools.confirmers": ["supervisor"]},
+    "G10": {"pools.filing_reviewers": ["legal"]},
     "G5": {"pools.share_min": 1, "pools.share_max": 9},
     "L1": {"loans.amount_fen": 5_000 * YUAN, "loans.days": 7, "loans.open_per_store": 1},
     "L2": {"restoration.orders": 10, "restoration.restores_fen": 100 * YUAN, "restoration.lot_fen": 500 * YUAN},
@@ -79,6 +82,8 @@ RULES = {
         "loans.emergency.repayments": 3,
         "loans.emergency.within_hours": 24,
         "loans.emergency.restore_after_days": 1,
+        "loans.emergency.apply_days": 7,
+        "loans.emergency.reviewers": ["supervisor"],
     },
     "L4": {"dynamic.base_fen": 500_000 * YUAN, "dynamic.floating_fen": 300_000 * YUAN},
     "L5": {
