@@ -1,12 +1,12 @@
 """Reading limits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
 
-from houfu.kernel import clock
+from houfu.kernel import clock, db
 from houfu.kernel.errors import NotFound
 from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
@@ -38,12 +38,17 @@ class Figures:
 
 @dataclass(frozen=True)
 class PoolFigures:
-    """What a pool holds, and what of it is not in use, in fen."""
+    """What a pool holds, what of it is not in use, and what of it may be used at this instant, in fen.
+
+    `usable_fen` is never below what is in use; `room_fen` is what all its members together could still take.
+    """
 
     pool_id: int
     state: str
     limit_fen: int
     free_fen: int
+    usable_fen: int
+    room_fen: int
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,10 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     merchants.access_store(by, "limits:read", merchant_id, store_id)
     member = Member.objects.filter(merchant_id=merchant_id, store_id=store_id).first()
     pool = Pool.objects.get(merchant_id=merchant_id, id=member.pool_id) if member else None
-    permille = policies.at(clock.now()).orders.tolerance_permille
-    return _figures(store_id, pool, ledger.balances(merchant_id), permille)
+    at = clock.now()
+    stands = ledger.balances(merchant_id)
+    room_fen = _rooms([pool], stands, at)[pool.id].room_fen if pool else 0
+    return _figures(store_id, pool, stands, policies.at(at).orders.tolerance_permille, room_fen)
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
@@ -69,28 +76,66 @@ def snapshot(by: Actor, merchant_id: int) -> Snapshot:
     pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
     store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
     known = {pool.id: pool for pool in pools(by, merchant_id)}
-    permille = policies.at(clock.now()).orders.tolerance_permille
+    at = clock.now()
+    permille = policies.at(at).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
+    rooms = _rooms(known.values(), stands, at)
     return Snapshot(
-        stores=[_figures(id, known.get(pool_of.get(id, 0)), stands, permille) for id in store_ids],
-        pools=[
-            PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
-            for pool in known.values()
+        stores=[
+            _figures(id, known.get(pool_of.get(id, 0)), stands, permille, _room(rooms, pool_of.get(id)))
+            for id in store_ids
         ],
+        pools=list(rooms.values()),
     )
 
 
-def _figures(store_id: int, pool: Pool | None, stands: dict[Account, int], permille: int) -> Figures:
+def pool_figures(by: Actor, merchant_id: int, pool_id: int) -> PoolFigures:
+    """Return what a pool holds and what of it may be used now."""
+    pool = access_pool(by, "limits:read", merchant_id, pool_id)
+    return _rooms([pool], ledger.balances(merchant_id), clock.now())[pool_id]
+
+
+def _room(rooms: Mapping[int, PoolFigures], pool_id: int | None) -> int:
+    return rooms[pool_id].room_fen if pool_id in rooms else 0
+
+
+def _rooms(pools: Iterable[Pool], stands: Mapping[Account, int], at: datetime) -> dict[int, PoolFigures]:
+    """Return what pools hold as balances stand, and what of each may be used at an instant (L4, L5, G10)."""
+    found = {}
+    wanted = list(pools)
+    for pool, cap_fen in zip(wanted, caps(wanted, at), strict=True):
+        free_fen = stands.get(Account("q:pool:free", pool.id), 0)
+        room = rules.room(pool.limit_fen, free_fen, cap_fen)
+        found[pool.id] = PoolFigures(pool.id, pool.state, pool.limit_fen, free_fen, room.usable_fen, room.room_fen)
+    return found
+
+
+def caps(pools: Sequence[Pool], at: datetime) -> list[int | None]:
+    """Return what caps each pool at an instant, beside all that it holds; None where nothing does."""
+    gate_fen = policies.at(at).pools.filing_above_fen
+    if not any(pool.dynamic or (gate_fen is not None and pool.limit_fen > gate_fen) for pool in pools):
+        return [None] * len(pools)
+    found = db.rows(
+        "SELECT u.cap_fen FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY p (merchant_id, id, no)"
+        " LEFT JOIN LATERAL limits_pool_usable_v1(p.merchant_id, p.id, %s, %s) u ON true ORDER BY p.no",
+        [[pool.merchant_id for pool in pools], [pool.id for pool in pools], at, gate_fen],
+    )
+    return [row.cap_fen for row in found]
+
+
+def _figures(
+    store_id: int, pool: Pool | None, stands: Mapping[Account, int], permille: int, pool_room_fen: int
+) -> Figures:
+    """Return a store's limits as balances stand; `pool_room_fen` is what its pool would give to all members now."""
+
     def fen(*kinds: str, owner: int = store_id) -> int:
         return sum(stands.get(Account(kind, owner), 0) for kind in kinds)
 
     own_limit_fen = fen("q:own:free", "q:own:held", "q:own:drawn")
     pool_used_fen = fen("q:pool:held", "q:pool:drawn")
     loan_fen = fen("q:temp:free", "q:temp:held", "q:temp:drawn")
-    pool_free_fen = fen("q:pool:free", owner=pool.id) if pool and pool.state == "active" else 0
-    effective_fen = rules.effective_limit(
-        own_limit_fen, pool_used_fen, pool_free_fen, pool.share if pool else 0, loan_fen
-    )
+    room_fen = pool_room_fen if pool and pool.state == "active" else 0
+    effective_fen = rules.effective_limit(own_limit_fen, pool_used_fen, room_fen, pool.share if pool else 0, loan_fen)
     tolerance_used_fen = fen("q:tolerance:held", "q:tolerance:drawn")
     return Figures(
         store_id=store_id,
@@ -174,25 +219,33 @@ def loans_fallen_due(at: datetime) -> Iterable[Loan]:
 
 
 def usages(
-    by: Actor, merchant_id: int, stands: dict[Account, int] | None = None
+    by: Actor, merchant_id: int, stands: Mapping[Account, int] | None = None, at: datetime | None = None
 ) -> list[tuple[str, int | None, int, int]]:
     """Return what is in use of every store's and pool's limit, as (subject, store, used_fen, limit_fen) (K1).
 
+    A pool's limit is what may be used of it at that instant, and never below what is in use.
+
     Args:
         stands: balances of the merchant to read it from; those of now unless given.
+        at: the instant of those balances, by whose caps pools are measured; now unless given.
     """
     by.require("limits:read", merchant_id)
     pools = {pool.id: pool for pool in Pool.objects.filter(merchant_id=merchant_id).order_by("id")}
     pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
     balances = ledger.balances(merchant_id) if stands is None else stands
     found: list[tuple[str, int | None, int, int]] = []
-    for id in sorted(merchants.stores_by_code(merchant_id).values()):
-        store = _figures(id, pools.get(pool_of.get(id, 0)), balances, 1000)
-        found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
-    for pool in pools.values():
+    rooms: dict[int, int] = {}
+    of_pools: list[tuple[str, int | None, int, int]] = []
+    for pool, cap_fen in zip(pools.values(), caps(list(pools.values()), at or clock.now()), strict=True):
         members = [store_id for store_id, pool_id in pool_of.items() if pool_id == pool.id]
         drawn = [Account(f"q:pool:{phase}", store_id) for phase in ("held", "drawn") for store_id in members]
         used_fen = sum(balances.get(account, 0) for account in drawn)
         free_fen = balances.get(Account("q:pool:free", pool.id), 0)
-        found.append((f"pool/{pool.id}", None, used_fen, used_fen + free_fen))
-    return found
+        lost_fen = balances.get(Account("q:lost:pool", pool.id), 0)
+        rooms[pool.id] = rules.room(free_fen + used_fen + lost_fen, free_fen, cap_fen).room_fen
+        of_pools.append((f"pool/{pool.id}", None, used_fen, used_fen + rooms[pool.id]))
+    for id in sorted(merchants.stores_by_code(merchant_id).values()):
+        pool_id = pool_of.get(id, 0)
+        store = _figures(id, pools.get(pool_id), balances, 1000, rooms.get(pool_id, 0))
+        found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
+    return found + of_pools

@@ -135,9 +135,28 @@ def overdue(due_at: datetime, at: datetime) -> bool:
     return due_at < at
 
 
-def effective_limit(own_fen: int, pool_used_fen: int, pool_free_fen: int, share: int, loan_fen: int) -> int:
+class Room(NamedTuple):
+    """What of a pool may be used at an instant, never below what is in use, and what of that is not in use."""
+
+    usable_fen: int
+    room_fen: int
+
+
+def room(holds_fen: int, free_fen: int, cap_fen: int | None) -> Room:
+    """Return the room in a pool (L4, L5, G10): nothing is taken from open orders when its cap falls below them.
+
+    Args:
+        holds_fen: everything it holds; what was lost stays used.
+        cap_fen: what may be used at that instant; None where nothing caps it.
+    """
+    used_fen = holds_fen - free_fen
+    room_fen = free_fen if cap_fen is None else max(0, min(free_fen, cap_fen - used_fen))
+    return Room(used_fen + room_fen, room_fen)
+
+
+def effective_limit(own_fen: int, pool_used_fen: int, pool_room_fen: int, share: int, loan_fen: int) -> int:
     """Return what a store could carry now without tolerance: own limit, its reach into the pool, its loan (O6)."""
-    reach_fen = max(0, min(pool_free_fen, share * own_fen - pool_used_fen))
+    reach_fen = max(0, min(pool_room_fen, share * own_fen - pool_used_fen))
     return own_fen + pool_used_fen + reach_fen + loan_fen
 
 

@@ -59,8 +59,9 @@ def test_a_plan_that_fits_is_found_without_locks_and_one_that_does_not_is_none()
         count = len(amounts)
         columns = ([shop.merchant_id] * count, [shop.store] * count, list(amounts))
         return db.rows(
-            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], array_fill(now(), ARRAY[%s]))",
-            [*columns, count],
+            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], array_fill(now(), ARRAY[%s]),"
+            " array_fill(NULL::bigint, ARRAY[%s]))",
+            [*columns, count, count],
         )
 
     (plan,) = planned(6_000, 6_000)
@@ -87,7 +88,7 @@ def book(shop, own, pool_fen, temp, pool_id):
     with transaction.atomic():
         db.call(
             "limits_book_v1", [ids.new()], [shop.merchant_id], [shop.store], [now()], [own], [pool_fen], [temp], [0],
-            [pool_id], True,
+            [pool_id], [None], True,
         )  # fmt: skip
         held = [shop.fen(f"q:{source}:held") for source in ("own", "pool", "temp")]
         transaction.set_rollback(True)
