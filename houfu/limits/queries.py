@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from houfu.kernel import clock, db
 from houfu.kernel.errors import NotFound
 from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.limits import rules
-from houfu.limits.models import Loan, Member, Pool
+from houfu.limits.models import Adjustment, Band, Bands, Dynamic, Loan, Member, Pool
 from houfu.merchants import queries as merchants
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
@@ -249,3 +249,109 @@ def usages(
         store = _figures(id, pools.get(pool_id), balances, 1000, rooms.get(pool_id, 0))
         found.append((f"store/{id}", id, store.exposure_fen, store.effective_fen))
     return found + of_pools
+
+
+# What moves by itself (L4–L6) ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Usable:
+    """What of a pool may be used at an instant, and what made it so, in fen; None is what plays no part then.
+
+    Args:
+        usable_fen: the least of what follows.
+        holds_fen: all that the pool holds.
+        gate_fen: the filing gate, while the pool is not filed (G10).
+        dynamic_fen: base_fen + min(floating_fen, adjusted_fen), where it is dynamic (L4).
+        band: the time band, which caps it at band_fen (L5).
+    """
+
+    at: datetime
+    usable_fen: int
+    holds_fen: int
+    gate_fen: int | None
+    base_fen: int | None
+    floating_fen: int | None
+    adjusted_fen: int | None
+    dynamic_fen: int | None
+    band: str | None
+    band_fen: int | None
+
+
+def usable(by: Actor, merchant_id: int, pool_id: int, instants: Sequence[datetime]) -> list[Usable]:
+    """Return what of a pool may be used at each of several instants, as it is known now."""
+    access_pool(by, "limits:read", merchant_id, pool_id)
+    gates = [policy.pools.filing_above_fen for policy in policies.at_each(instants)]
+    return db.rows(
+        "SELECT i.at, u.usable_fen, u.holds_fen, u.gate_fen, u.base_fen, u.floating_fen, u.adjusted_fen, u.dynamic_fen,"
+        " u.band, u.band_fen FROM unnest(%s::timestamptz[], %s::bigint[]) WITH ORDINALITY i (at, gate, no)"
+        " CROSS JOIN LATERAL limits_pool_usable_v1(%s, %s, i.at, i.gate) u ORDER BY i.no",
+        [list(instants), gates, merchant_id, pool_id],
+        into=Usable,
+    )
+
+
+def schedule(by: Actor, merchant_id: int, pool_id: int, day: date) -> list[Usable]:
+    """Return what of a pool may be used at each half hour of a business day, and what makes it so."""
+    start = clock.start_of(day)
+    return usable(by, merchant_id, pool_id, [start + timedelta(minutes=30 * n) for n in range(48)])
+
+
+def settings(merchant_id: int, pool_id: int, at: datetime) -> Dynamic | None:
+    """Return how a pool is dynamic at an instant; None where it is not."""
+    found = Dynamic.objects.filter(merchant_id=merchant_id, pool_id=pool_id, valid_from__lte=at)
+    latest = found.order_by("-valid_from", "-id").first()
+    return latest if latest and latest.is_on else None
+
+
+def places(at: datetime) -> list[Dynamic]:
+    """Return the settings of every pool, of all merchants, that is dynamic at an instant and follows the weather."""
+    found = Dynamic.objects.filter(valid_from__lte=at)
+    latest = found.order_by("merchant_id", "pool_id", "-valid_from", "-id").distinct("merchant_id", "pool_id")
+    open_pools = set(Pool.objects.filter(dynamic=True).exclude(state="closed").values_list("merchant_id", "id"))
+    return [each for each in latest if each.is_on and each.place and (each.merchant_id, each.pool_id) in open_pools]
+
+
+def adjustments(by: Actor, merchant_id: int, pool_id: int, *, before: int | None = None) -> QuerySet[Adjustment]:
+    """Return a pool's adjustments, newest first."""
+    access_pool(by, "limits:read", merchant_id, pool_id)
+    found = Adjustment.objects.filter(merchant_id=merchant_id, pool_id=pool_id)
+    return (found if before is None else found.filter(id__lt=before)).order_by("-id")
+
+
+def weather_standing(merchant_id: int, pool_id: int, at: datetime) -> list[Adjustment]:
+    """Return the adjustments of the weather that are open at an instant."""
+    found = Adjustment.objects.filter(merchant_id=merchant_id, pool_id=pool_id, kind="weather", ends_at__gt=at)
+    return list(found.filter(state__in=["proposed", "accepted"]).order_by("id"))
+
+
+def weather_refused(merchant_id: int, pool_id: int, at: datetime) -> list[Adjustment]:
+    """Return the adjustments of the weather whose time is not over, and which a person has ended."""
+    found = Adjustment.objects.filter(merchant_id=merchant_id, pool_id=pool_id, kind="weather", valid_until__gt=at)
+    return list(found.filter(state__in=["withdrawn", "rejected"]).order_by("id"))
+
+
+def adjustments_over(at: datetime, limit: int = 500) -> Iterable[Adjustment]:
+    """Return open adjustments whose time is over, held until the action ends."""
+    found = Adjustment.objects.select_for_update().filter(state__in=["proposed", "accepted"], ends_at__lte=at)
+    return found.order_by("merchant_id", "id")[:limit]
+
+
+def bands_in_force(merchant_id: int, pool_id: int, at: datetime) -> list[rules.Band]:
+    """Return a pool's time bands at an instant, by the times at which they open."""
+    table = Bands.objects.filter(merchant_id=merchant_id, pool_id=pool_id, starts_at__lte=at)
+    found = table.filter(Q(ends_at=None) | Q(ends_at__gt=at)).order_by("-starts_at", "-id").first()
+    return bands_of(merchant_id, found.id) if found else []
+
+
+def bands_of(merchant_id: int, bands_id: int) -> list[rules.Band]:
+    """Return the bands of a table, by the times at which they open."""
+    found = Band.objects.filter(merchant_id=merchant_id, bands_id=bands_id).order_by("opens")
+    return [rules.Band(*each) for each in found.values_list("name", "opens", "closes", "limit_fen")]
+
+
+def band_tables(by: Actor, merchant_id: int, pool_id: int) -> list[tuple[Bands, list[rules.Band]]]:
+    """Return the latest tables of bands of a pool, newest first, each with its bands."""
+    access_pool(by, "limits:read", merchant_id, pool_id)
+    found = Bands.objects.filter(merchant_id=merchant_id, pool_id=pool_id).order_by("-id")[:50]
+    return [(each, bands_of(merchant_id, each.id)) for each in found]
