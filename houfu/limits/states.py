@@ -1,4 +1,4 @@
-"""What may happen to pools, their members, changes and filings, to temporary loans and emergencies, from where."""
+"""What may happen to pools and whatever is theirs, to temporary loans and to emergencies, from where."""
 
 from functools import partial
 
@@ -49,6 +49,18 @@ LOAN = states.table(
     repay_rest=("open partly_repaid overdue", "repaid"),
     fall_due=("open partly_repaid", "overdue"),
 )
+ADJUSTMENT = states.table(
+    accept=("proposed", "accepted"),
+    reject=("proposed", "rejected"),
+    withdraw=("proposed accepted", "withdrawn"),
+    expire=("proposed accepted", "expired"),
+)
+BANDS = states.table(
+    accept=("proposed", "accepted"),
+    reject=("proposed", "rejected"),
+    withdraw=("proposed accepted", "withdrawn"),
+    replace=("accepted", "replaced"),
+)
 MACHINES = {
     "pool": POOL,
     "member": MEMBER,
@@ -56,7 +68,11 @@ MACHINES = {
     "filing": FILING,
     "loan": LOAN,
     "emergency": EMERGENCY,
+    "adjustment": ADJUSTMENT,
+    "bands": BANDS,
 }
+move_adjustment = partial(states.apply, ADJUSTMENT)
+move_bands = partial(states.apply, BANDS)
 move_pool = partial(states.apply, POOL)
 move_member = partial(states.apply, MEMBER)
 move_change = partial(states.apply, CHANGE)
