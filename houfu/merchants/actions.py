@@ -172,6 +172,15 @@ def unfreeze_store(*, by: Actor, merchant_id: int, id: int) -> None:
 
 
 @db.action
+def set_sharing(*, by: Actor, merchant_id: int, id: int, sharing: bool) -> None:
+    """Switch on or off that a store shares limits and buyer lines with other stores; as it is already, nothing (G1)."""
+    queries.access_store(by, "merchants:write", merchant_id, id)
+    if Store.objects.filter(merchant_id=merchant_id, id=id).exclude(sharing=sharing).update(sharing=sharing):
+        verb = "store.sharing_on" if sharing else "store.sharing_off"
+        history.record(verb, by=by, merchant_id=merchant_id, subject=f"store/{id}")
+
+
+@db.action
 def form_group(*, by: Actor, merchant_id: int, name: str, channel_account_id: int, store_ids: Sequence[int]) -> Group:
     """Form a group of stores that may share limits (G2, G3).
 

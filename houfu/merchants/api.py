@@ -89,6 +89,11 @@ class StoreOut(Out):
     group_id: int | None
     state: str
     frozen_for: str | None
+    sharing: bool
+
+
+class Sharing(In):
+    sharing: bool
 
 
 class NewGroup(In):
@@ -234,6 +239,13 @@ def stores(request: HttpRequest, cursor: str = "", limit: Limit = 100) -> Any:
 @router.get("/stores/{store_id}", response={200: StoreOut, **PROBLEMS})
 def store(request: HttpRequest, store_id: int) -> Any:
     """Return a store."""
+    return queries.access_store(actor(request), "merchants:read", mine(request), store_id)
+
+
+@router.put("/stores/{store_id}/sharing", response={200: StoreOut, **PROBLEMS})
+def set_sharing(request: HttpRequest, store_id: int, body: Sharing) -> Any:
+    """Switch on or off that a store shares limits and buyer lines with other stores (G1)."""
+    actions.set_sharing(by=actor(request), merchant_id=mine(request), id=store_id, sharing=body.sharing)
     return queries.access_store(actor(request), "merchants:read", mine(request), store_id)
 
 

@@ -9,7 +9,7 @@ from houfu.people import queries as people_queries
 from houfu.people.actor import KEY_SCOPES, PLATFORM, operator
 
 MERCHANT = "merchant_id name uscc uscc_verified_at"
-STORE = "id code name channel_account_id group_id state frozen_for"
+STORE = "id code name channel_account_id group_id state frozen_for sharing"
 GROUP = "id name channel_account_id size"
 CHANNEL_ACCOUNT = "id channel principal maturity_days"
 KEY = "id name person scopes expires_at revoked_at networks"
@@ -93,6 +93,16 @@ def freeze(merchant_id: int, store_id: int, reason: str, operator_: str) -> None
 def unfreeze(merchant_id: int, store_id: int, operator_: str) -> None:
     """Let a frozen store work again. Example: houfu store unfreeze 1 2"""
     actions.unfreeze_store(by=operator(operator_), merchant_id=merchant_id, id=store_id)
+
+
+@store.command()
+@click.argument("merchant_id", type=int)
+@click.argument("store_id", type=int)
+@click.option("--on/--off", "sharing", default=True, show_default=True)
+@operator_option
+def share(merchant_id: int, store_id: int, sharing: bool, operator_: str) -> None:
+    """Switch sharing with other stores on or off. Example: houfu store share 1 2 --on"""
+    actions.set_sharing(by=operator(operator_), merchant_id=merchant_id, id=store_id, sharing=sharing)
 
 
 @click.group()

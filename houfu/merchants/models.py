@@ -61,6 +61,7 @@ class Store(models.Model):
     group_id = models.BigIntegerField(null=True)
     state = models.TextField()
     frozen_for = models.TextField(null=True)
+    sharing = models.BooleanField(default=False)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -45,6 +45,8 @@ CREATE TABLE merchants_store (
     group_id bigint,
     state text NOT NULL CONSTRAINT merchants_store_state CHECK (state IN ('active', 'frozen', 'closed')),
     frozen_for text,
+    -- Whether the store shares limits and buyer lines with others (G1, O5): nobody else switches it on.
+    sharing boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT merchants_store_code_taken UNIQUE (merchant_id, code),
@@ -67,4 +69,4 @@ CREATE TRIGGER merchants_store_stays BEFORE DELETE OR TRUNCATE ON merchants_stor
 GRANT INSERT, UPDATE (name, uscc_verified_at) ON merchants_merchant TO houfu_app;
 GRANT INSERT, UPDATE (maturity_days) ON merchants_channel_account TO houfu_app;
 GRANT INSERT, UPDATE (name, size) ON merchants_group TO houfu_app;
-GRANT INSERT, UPDATE (name, group_id, state, frozen_for) ON merchants_store TO houfu_app;
+GRANT INSERT, UPDATE (name, group_id, state, frozen_for, sharing) ON merchants_store TO houfu_app;

@@ -184,6 +184,24 @@ def test_the_database_keeps_a_freeze_and_its_reason_together(shop, change):
     assert store_of(shop).state == "active"
 
 
+def test_sharing_is_off_until_a_store_switches_it_on_and_is_told_once(shop):
+    at = {"by": shop.owner, "merchant_id": shop.merchant_id, "id": shop.store}
+    assert store_of(shop).sharing is False
+    for wanted in (True, True, False, False):
+        merchants.set_sharing(**at, sharing=wanted)
+        assert store_of(shop).sharing is wanted
+    told = [link.verb for link in history.links(shop.merchant_id, subject=f"store/{shop.store}")]
+    assert told[:3] == ["store.sharing_off", "store.sharing_on", "store.opened"]
+
+
+def test_only_who_may_change_the_merchant_switches_sharing(shop, stranger):
+    for by, error in ((shop.hire("store_manager"), Forbidden), (stranger.owner, NotFound)):
+        before = seen(shop)
+        with pytest.raises(error):
+            merchants.set_sharing(by=by, merchant_id=shop.merchant_id, id=shop.store, sharing=True)
+        assert seen(shop) == before and store_of(shop).sharing is False
+
+
 def test_another_merchants_things_look_as_if_they_were_not_there(shop, stranger):
     them = stranger.owner
     for look in (
