@@ -199,7 +199,8 @@ def test_only_who_may_change_the_merchant_switches_sharing(shop, stranger):
         before = seen(shop)
         with pytest.raises(error):
             merchants.set_sharing(by=by, merchant_id=shop.merchant_id, id=shop.store, sharing=True)
-        assert seen(shop) == before and store_of(shop).sharing is False
+        assert seen(shop) == before
+        assert store_of(shop).sharing is False
 
 
 def test_another_merchants_things_look_as_if_they_were_not_there(shop, stranger):
