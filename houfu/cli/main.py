@@ -18,6 +18,7 @@ NOUNS = {
     "approvals": ("houfu.approvals.cli:cli", "What must be agreed to, and by whom. 审批"),
     "bench": ("houfu.bench.cli:cli", "How fast this machine is. 性能"),
     "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
+    "buyer": ("houfu.buyers.cli:cli", "What buyers may owe, from their scores. 买家额度"),
     "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),
     "channel": ("houfu.merchants.cli:channel", "A merchant's accounts at payment channels. 通道"),
     "db": ("houfu.cli.db:cli", "The database: migrate, check. 数据库"),

@@ -42,9 +42,10 @@ class BuyerLine(_Part, frozen=True):
 
 
 class Buyers(_Part, frozen=True):
-    """O5: the first line whose score is reached holds."""
+    """O5: the first line whose score is reached holds; what is held for an order of which nobody hears is let go."""
 
     lines: tuple[BuyerLine, ...]
+    unknown_minutes: Annotated[int, msgspec.Meta(ge=1)] = 10
 
 
 class Automatic(_Part, frozen=True):

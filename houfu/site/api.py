@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from houfu import __version__
 from houfu.approvals.api import router as approvals
+from houfu.buyers.api import router as buyers
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
@@ -52,7 +53,7 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
+    approvals, buyers, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
     reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)

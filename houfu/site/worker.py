@@ -115,6 +115,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     follow_notices,
     take_statements,
     tend_orders,
+    lambda: orders.free_lines(by=BY),
     tell_channels,
     lambda: payout_tasks.run_due(BY),
     lambda: payout_tasks.follow_people(BY),

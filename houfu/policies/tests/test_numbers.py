@@ -25,7 +25,8 @@ RULES = {
             {"score": 650, "line_fen": 3_000 * YUAN},
             {"score": 600, "line_fen": 1_500 * YUAN},
             {"score": 550, "line_fen": 500 * YUAN},
-        ]
+        ],
+        "buyers.unknown_minutes": 10,
     },
     "O6": {"orders.tolerance_permille": 1200, "orders.tolerance_note_hours": 24},
     "P1": {
