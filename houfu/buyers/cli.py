@@ -23,7 +23,9 @@ def cli() -> None:
 @click.option("--at", type=AT, help="The instant that the score is of; now.")
 @click.option("--source", type=click.Choice(["platform", "channel"]), default="platform", show_default=True)
 @click.option("--ref", default="", help="Where it can be read again.")
-@click.option("--merchant", "merchant_id", type=int, help="Of the store that grants the line; the platform's if not said.")
+@click.option(
+    "--merchant", "merchant_id", type=int, help="Of the store that grants the line; the platform's if not said."
+)
 @click.option("--store", "store_id", type=int)
 @operator_option
 @json_option

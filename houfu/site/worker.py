@@ -19,6 +19,7 @@ from houfu.channels.models import Notice
 from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
 from houfu.limits import actions as limits
+from houfu.limits import conversion_queries
 from houfu.merchants import queries as merchants
 from houfu.merchants.models import ChannelAccount
 from houfu.orders import actions as orders
@@ -69,6 +70,18 @@ def tend_orders() -> int:
     return _each(order_queries.merchants_with_work(at, expired_before), tend)
 
 
+def tend_conversions() -> int:
+    """Take what was signed about recognitions, and let time do its work on conversions (L7)."""
+    at = clock.now()
+
+    def follow(one: tuple[int, int]) -> int:
+        return limits.follow_recognition(by=BY, merchant_id=one[0], id=one[1]) != "proposed"
+
+    followed = _each(conversion_queries.recognitions_answered(), follow)
+    merchants_due = conversion_queries.merchants_converting(at)
+    return followed + _each(merchants_due, lambda m: limits.tend_conversions(by=BY, merchant_id=m, at=at))
+
+
 def tell_channels() -> int:
     """Tell channels of receipts and refunds."""
     return _each(channel_queries.accounts_untold(), channels.tell)
@@ -116,6 +129,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     take_statements,
     tend_orders,
     lambda: orders.free_lines(by=BY),
+    tend_conversions,
     tell_channels,
     lambda: payout_tasks.run_due(BY),
     lambda: payout_tasks.follow_people(BY),

@@ -14,6 +14,7 @@ from django.test import Client
 
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
+from houfu.buyers import actions as buyers
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.limits import actions as limits
@@ -293,6 +294,7 @@ def _callers(ours: Ground) -> dict[str, Caller]:
 def open_world() -> World:
     """Put it all together, as of the clock that is read."""
     ours, theirs = Ground(), Ground()
+    buyers.score(by=OPERATOR, channel="simulator", buyer="buyer-7", score=600, scored_at=clocks.now())
     uscc = new_uscc()
     fresh = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=uscc)
     shared = {**_versions(), "merchant_new": fresh.merchant_id, "uscc_taken": uscc, "uscc": new_uscc()}

@@ -1,6 +1,5 @@
 """O5: one line per buyer, held and let go of across all stores that share; merchants see the decision alone."""
 
-
 import pytest
 from django.db import DatabaseError
 
@@ -22,7 +21,16 @@ pytestmark = pytest.mark.usefixtures("platform", "clock")
 
 @pytest.mark.parametrize(
     ("score", "limit_fen"),
-    [(10_000, 500_000), (700, 500_000), (699, 300_000), (650, 300_000), (600, 150_000), (550, 50_000), (549, 0), (0, 0)],
+    [
+        (10_000, 500_000),
+        (700, 500_000),
+        (699, 300_000),
+        (650, 300_000),
+        (600, 150_000),
+        (550, 50_000),
+        (549, 0),
+        (0, 0),
+    ],
 )
 def test_the_line_is_the_first_of_the_table_whose_score_is_reached(score, limit_fen):
     assert line(new_buyer(score)).limit_fen == limit_fen
@@ -265,7 +273,7 @@ def test_what_is_said_of_a_score_is_the_platforms_history():
 def test_the_database_has_no_buyers_id_beside_the_orders():
     buyer = new_buyer(650)
     found = door.rows(
-        "SELECT 1 FROM history_link WHERE detail LIKE %s OR subject LIKE %s", [f"%{buyer}\"%", f"%{buyer}"]
+        "SELECT 1 FROM history_link WHERE detail LIKE %s OR subject LIKE %s", [f'%{buyer}"%', f"%{buyer}"]
     )
     assert found == []
 

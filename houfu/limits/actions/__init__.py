@@ -1,5 +1,13 @@
 """Every write to limits. Drawing is decided in sql/limits_draw_v1.sql."""
 
+from houfu.limits.actions.conversions import (
+    BadConversion,
+    ConversionRefused,
+    confirm_conversion,
+    convert,
+    refuse_conversion,
+    tend_conversions,
+)
 from houfu.limits.actions.grants import NoteTooShort, grant, note_tolerance, reduce
 from houfu.limits.actions.loans import LoanOpen, LoanRefused, lend, mark_overdue, repay_loan
 from houfu.limits.actions.pools import (
@@ -14,10 +22,27 @@ from houfu.limits.actions.pools import (
     open_pool,
     unfreeze_pool,
 )
+from houfu.limits.actions.recognitions import (
+    BadRecognition,
+    Document,
+    DocumentAccepted,
+    RecognitionExists,
+    RecognitionOwnDocument,
+    accept_document,
+    follow_recognition,
+    propose_recognition,
+    refuse_recognition,
+    withdraw_recognition,
+)
 from houfu.limits.actions.recovery import begin_recovery, restore
 
 __all__ = [
+    "BadConversion",
+    "BadRecognition",
     "BadShare",
+    "ConversionRefused",
+    "Document",
+    "DocumentAccepted",
     "LoanOpen",
     "LoanRefused",
     "MemberAlready",
@@ -25,7 +50,13 @@ __all__ = [
     "NoteTooShort",
     "PoolCapReached",
     "PoolExists",
+    "RecognitionExists",
+    "RecognitionOwnDocument",
+    "accept_document",
     "begin_recovery",
+    "confirm_conversion",
+    "convert",
+    "follow_recognition",
     "freeze_pool",
     "grant",
     "grant_pool",
@@ -34,8 +65,13 @@ __all__ = [
     "mark_overdue",
     "note_tolerance",
     "open_pool",
+    "propose_recognition",
     "reduce",
+    "refuse_conversion",
+    "refuse_recognition",
     "repay_loan",
     "restore",
+    "tend_conversions",
     "unfreeze_pool",
+    "withdraw_recognition",
 ]
