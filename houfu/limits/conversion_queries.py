@@ -52,7 +52,7 @@ def content(side: RecognitionSide) -> dict[str, Any]:
 
 
 def access_recognition(by: Actor, scope: str, merchant_id: int, id: int) -> Recognition:
-    """Return a recognition, if the actor may do `scope` to its merchant's things; to change it, the whole merchant's."""
+    """Return a recognition, if the actor may do `scope` to its merchant's things; to change it, to all of them."""
     by.require(scope, merchant_id)
     found = Recognition.objects.filter(merchant_id=merchant_id, id=id).first()
     if found is None:

@@ -9,7 +9,6 @@ from houfu.kernel.money import share_down, yuan
 from houfu.ledger.actions import Account, Line
 from houfu.policies.pack import CrossPlatform
 
-
 LATELY = timedelta(hours=24)  # within which several conversions are many
 
 

@@ -11,7 +11,10 @@ from houfu.limits import actions
 from houfu.limits import conversion_queries as queries
 from houfu.people.actor import operator
 
-CONVERSION = "id from_store_id to_store_id amount_fen given_fen haircut_fen returned_fen haircut_back_fen state abnormal held_until"
+CONVERSION = (
+    "id from_store_id to_store_id amount_fen given_fen haircut_fen returned_fen haircut_back_fen state abnormal"
+    " held_until"
+)
 
 
 @click.group()
@@ -33,7 +36,7 @@ def _shown(found: queries.RecognitionView) -> dict[str, Any]:
 @operator_option
 @json_option
 def propose(merchant_id: int, documents: tuple[tuple[int, str, Path], ...], operator_: str, as_json: bool) -> None:
-    """Bring both documents. Example: houfu recognition propose 1 --document 1 天猫资质 a.pdf --document 2 京东资质 b.pdf"""
+    """Bring both documents. Example: houfu recognition propose 1 --document 1 资质 a --document 2 资质 b"""
     brought = [
         actions.Document(account_id, title, hashlib.sha256(file.read_bytes()).hexdigest())
         for account_id, title, file in documents

@@ -173,8 +173,8 @@ class Dynamic(_Part, frozen=True):
 
 
 class CrossPlatform(_Part, frozen=True):
-    """L7. More than `abnormal_per_day` conversions of a merchant within a day are abnormal, as is one of more than a share
-    of the store's own limit; what nobody confirms lapses after `confirm_hours`."""
+    """L7: more than `abnormal_per_day` conversions of a merchant within a day are abnormal, as is one of more than a
+    share of the store's own limit; what nobody confirms lapses after `confirm_hours`."""
 
     conversion_permille: Permille
     abnormal_hold_hours: Count

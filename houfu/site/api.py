@@ -54,8 +54,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, buyers, calendars, channels, conversions, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    approvals, buyers, calendars, channels, conversions, history, ledger, limits, merchants, orders, payouts, people,
+    policies, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -46,8 +46,8 @@ class Platforms:
 
     def accept(self, account: int) -> str:
         """Let the platform accept a side's document, and return what state that leads to."""
-        at = {"by": OPERATOR, "merchant_id": self.m, "id": self.recognition_id}
-        return limits.accept_document(**at, channel_account_id=account).state
+        id = self.recognition_id
+        return limits.accept_document(by=OPERATOR, merchant_id=self.m, id=id, channel_account_id=account).state
 
     def recognise(self) -> None:
         self.propose()

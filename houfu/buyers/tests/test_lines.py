@@ -111,7 +111,7 @@ def test_the_same_order_again_gets_its_first_answer_and_holds_nothing_more():
     assert held(buyer) == 50_000
 
 
-# Let go of ----------------------------------------------------------------------------------------------------------------
+# Let go of ------------------------------------------------------------------------------------------------------------
 
 
 def cancelled(shop):
@@ -185,7 +185,7 @@ def test_a_loan_that_own_limit_takes_over_leaves_the_line_alone():
     assert held(buyer) == 0
 
 
-# Scores -------------------------------------------------------------------------------------------------------------------
+# Scores ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_lower_score_takes_nothing_away_that_is_held_and_lets_nothing_more_be_held():
@@ -240,7 +240,7 @@ def test_a_line_is_granted_by_a_store_that_is_there():
         new_buyer(600, merchant_id=open_shop().merchant_id, store_id=10**9)
 
 
-# Whom it is shown to --------------------------------------------------------------------------------------------------------
+# Whom it is shown to --------------------------------------------------------------------------------------------------
 
 
 def test_merchants_see_a_decision_and_nothing_of_the_line():
@@ -278,7 +278,7 @@ def test_the_database_has_no_buyers_id_beside_the_orders():
     assert found == []
 
 
-# A call of its own ----------------------------------------------------------------------------------------------------------
+# A call of its own ----------------------------------------------------------------------------------------------------
 
 
 def hold_alone(buyer, shop, order_id, fen, at):

@@ -218,5 +218,5 @@ def _move(verb: str, each: Conversion, **changes: object) -> None:
     states.move_conversion(verb, Conversion, {"merchant_id": each.merchant_id, "id": each.id}, **changes)
 
 
-def _say(what: str, by: Actor, each: Conversion, **detail: object) -> None:
+def _say(what: str, by: Actor, each: Conversion, **detail: Any) -> None:
     history.record(f"conversion.{what}", by=by, merchant_id=each.merchant_id, subject=f"conversion/{each.id}", **detail)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
@@ -28,7 +28,7 @@ from houfu.policies import queries as policies
     "limits_recognition_second",
 )
 class BadRecognition(Invalid):
-    """A recognition names two channel accounts of the merchant, each with a document and the SHA-256 of its file (L7)."""
+    """A recognition names two channel accounts of the merchant, each with a document and its file's SHA-256 (L7)."""
 
     code = "limits_recognition_invalid"
 
@@ -218,5 +218,5 @@ def _row(side: RecognitionSide) -> QuerySet[RecognitionSide]:
     return RecognitionSide.objects.filter(merchant_id=side.merchant_id, **key)
 
 
-def _say(what: str, by: Actor, merchant_id: int, id: int, **detail: object) -> None:
+def _say(what: str, by: Actor, merchant_id: int, id: int, **detail: Any) -> None:
     history.record(f"recognition.{what}", by=by, merchant_id=merchant_id, subject=f"recognition/{id}", **detail)

@@ -1,4 +1,4 @@
-"""L7: limit from one platform to another, 1 : 0.8, between principals that recognise each other; what is unused returns."""
+"""L7: limit from one platform to another, 1 : 0.8, where both recognise each other; what is unused returns."""
 
 from datetime import timedelta
 
@@ -80,7 +80,7 @@ def test_what_is_in_use_cannot_be_converted():
     assert both.free() == (0, 0)
 
 
-# A second person, and the hours ---------------------------------------------------------------------------------------------
+# A second person, and the hours ---------------------------------------------------------------------------------------
 
 
 def test_nobody_confirms_their_own_and_no_key_or_job_confirms_at_all(both):
@@ -152,20 +152,20 @@ def test_what_is_refused_or_lapses_goes_home_whole(both, clock):
 @pytest.mark.parametrize(
     ("law", "change"),
     [
-        ("limits_conversion_second_person", "state = 'active', decided_person = person, decided_at = held_until"),
-        ("limits_conversion_second_person", "state = 'active', decided_at = held_until"),
-        ("limits_conversion_held_long_enough", "state = 'active', decided_person = 'x', decided_at = held_until - interval '1 s'"),
-        ("limits_conversion_back", "state = 'returning', decided_person = 'x', decided_at = held_until, returned_fen = given_fen + 1"),
-        ("limits_conversion_all_back", "haircut_back_fen = 1"),
+        ("second_person", "state = 'active', decided_person = person, decided_at = held_until"),
+        ("second_person", "state = 'active', decided_at = held_until"),
+        ("held_long_enough", "state = 'active', decided_person = 'x', decided_at = held_until - interval '1 s'"),
+        ("back", "state = 'returning', decided_person = 'x', decided_at = held_until, returned_fen = given_fen + 1"),
+        ("all_back", "haircut_back_fen = 1"),
     ],
 )  # fmt: skip
 def test_the_law_stands_in_the_database(both, law, change):
     asked = both.ask(500_001)
-    with pytest.raises(DatabaseError, match=law), transaction.atomic():
+    with pytest.raises(DatabaseError, match=f"limits_conversion_{law}"), transaction.atomic():
         door.rows(f"UPDATE limits_conversion SET {change} WHERE merchant_id = %s AND id = %s", [both.m, asked.id])
 
 
-# Months -----------------------------------------------------------------------------------------------------------------------
+# Months ---------------------------------------------------------------------------------------------------------------
 
 
 def test_at_the_end_of_the_month_what_was_unused_goes_back_with_its_haircut(both, clock):
@@ -289,7 +289,7 @@ def test_many_at_once_convert_no_more_than_is_free_and_each_is_handed_on_once(cl
     assert both.free() == (10_000, 72_000)
 
 
-# Recognition --------------------------------------------------------------------------------------------------------------------
+# Recognition ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_recognition_needs_both_sides_signed_for_and_accepted():

@@ -2,8 +2,8 @@
 
 from houfu.orders.actions.authorise import Asked, BadOrder, Decision, NewOrder, authorise, decide
 from houfu.orders.actions.leaving import Part, allocate, close, free, reopen
-from houfu.orders.actions.lines import free_lines
 from houfu.orders.actions.life import cancel, confirm_receipts, expire, fall_due, receive, ship
+from houfu.orders.actions.lines import free_lines
 from houfu.orders.actions.money import mature, mature_due, offset_deficits, settle, write_off
 from houfu.orders.actions.refunds import dispute, refund, resolve
 
