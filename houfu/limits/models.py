@@ -259,3 +259,74 @@ class Recovery(models.Model):
     class Meta:
         managed = False
         db_table = "limits_recovery"
+
+
+class Recognition(models.Model):
+    """That two principals of a merchant may convert limit into each other's (L7)."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    first_account_id = models.BigIntegerField()
+    second_account_id = models.BigIntegerField()
+    state = models.TextField()
+    proposed_by = models.TextField()
+    person = models.TextField()
+    proposed_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    note = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "limits_recognition"
+
+
+class RecognitionSide(models.Model):
+    """The document of one side of a recognition, and who stands for it."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "recognition_id", "channel_account_id")
+    merchant_id = models.BigIntegerField()
+    recognition_id = models.BigIntegerField()
+    channel_account_id = models.BigIntegerField()
+    document = models.TextField()
+    sha256 = models.TextField()
+    signed_at = models.DateTimeField(null=True)
+    accepted_by = models.TextField(null=True)
+    accepted_person = models.TextField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "limits_recognition_side"
+
+
+class Conversion(models.Model):
+    """Own limit given up on one platform for some on another."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    recognition_id = models.BigIntegerField()
+    from_store_id = models.BigIntegerField()
+    to_store_id = models.BigIntegerField()
+    amount_fen = models.BigIntegerField()
+    given_fen = models.BigIntegerField()
+    haircut_fen = models.BigIntegerField()
+    returned_fen = models.BigIntegerField()
+    haircut_back_fen = models.BigIntegerField()
+    state = models.TextField()
+    abnormal = ArrayField(models.TextField())
+    policy = models.TextField()
+    asked_by = models.TextField()
+    person = models.TextField()
+    asked_at = models.DateTimeField()
+    held_until = models.DateTimeField()
+    lapses_at = models.DateTimeField()
+    decided_by = models.TextField(null=True)
+    decided_person = models.TextField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    note = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "limits_conversion"

@@ -61,6 +61,20 @@ BANDS = states.table(
     withdraw=("proposed accepted", "withdrawn"),
     replace=("accepted", "replaced"),
 )
+RECOGNITION = states.table(
+    recognise_one=("proposed", "recognised_by_one"),
+    recognise=("recognised_by_one", "recognised"),
+    refuse=("proposed recognised_by_one", "refused"),
+    withdraw=("proposed recognised_by_one recognised", "withdrawn"),
+)
+CONVERSION = states.table(
+    confirm=("asked held", "active"),
+    refuse=("asked held", "refused"),
+    lapse=("asked held", "lapsed"),
+    true_up=("active", "returning"),
+    true_up_whole=("active", "returned"),
+    bring_back=("returning", "returned"),
+)
 MACHINES = {
     "pool": POOL,
     "member": MEMBER,
@@ -70,6 +84,8 @@ MACHINES = {
     "emergency": EMERGENCY,
     "adjustment": ADJUSTMENT,
     "bands": BANDS,
+    "recognition": RECOGNITION,
+    "conversion": CONVERSION,
 }
 move_adjustment = partial(states.apply, ADJUSTMENT)
 move_bands = partial(states.apply, BANDS)
@@ -78,3 +94,5 @@ move_member = partial(states.apply, MEMBER)
 move_change = partial(states.apply, CHANGE)
 move_filing = partial(states.apply, FILING)
 move_emergency = partial(states.apply, EMERGENCY)
+move_recognition = partial(states.apply, RECOGNITION)
+move_conversion = partial(states.apply, CONVERSION)

@@ -30,6 +30,7 @@ class OrderRow:
     temp_fen: int
     tolerance_fen: int
     refunded_fen: int
+    buyer: str | None = None
 
     @property
     def legs(self) -> Legs:
@@ -116,7 +117,7 @@ _lot_columns = attrgetter(*(f.name for f in fields(LotRow) if f.name != "allocat
 _event_columns = attrgetter(*(f.name for f in fields(_Event)))
 _ORDERS = """
     SELECT id, store_id, pool_id, amount_fen, state, state_before_dispute, open_own_fen, open_pool_fen, open_temp_fen,
-           open_tolerance_fen, refunded_fen
+           open_tolerance_fen, refunded_fen, buyer
     FROM orders_order
     WHERE merchant_id = %s AND (id = ANY (%s) OR (store_id = ANY (%s) AND open_temp_fen > 0))
     ORDER BY id FOR NO KEY UPDATE
@@ -136,6 +137,7 @@ class Work:
     Args:
         verb: what happened, as events, ledger and history call it: "settled" becomes "orders.settled".
         beside: batches of the same steps that are written already; they are posted and sealed together with this one.
+        bought: orders of buyers in those batches that have less open now.
     """
 
     by: Actor
@@ -147,6 +149,8 @@ class Work:
     lots: dict[str, LotRow] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     beside: list[Written] = field(default_factory=list)
+    bought: list[str] = field(default_factory=list)
+    _open_fen: dict[str, int] = field(default_factory=dict)
     _events: list[_Event] = field(default_factory=list)
     _moved: set[str] = field(default_factory=set)
     _lots_moved: set[str] = field(default_factory=set)
@@ -156,6 +160,7 @@ class Work:
         self.orders = {
             row.id: row for row in db.rows(_ORDERS, [self.merchant_id, list(order_ids), list(lent_to)], into=OrderRow)
         }
+        self._open_fen = {row.id: row.legs.total_fen for row in self.orders.values() if row.buyer}
         self.lots = {row.id: row for row in db.rows(_LOTS, [self.merchant_id, list(order_ids)], into=LotRow)}
 
     def post(self, lines: Iterable[Line]) -> None:
@@ -187,6 +192,8 @@ class Work:
     def write(self) -> None:
         """Write all of it: orders, lots, events sealed by the history, and the ledger's transfer under the same id."""
         batches = [*self.beside, self._write_rows()] if self._events else self.beside
+        if self.bought:  # before the accounts: lines come first in the order of locks
+            db.call("orders_free_lines_v1", [self.merchant_id] * len(self.bought), self.bought)
         verb = f"orders.{self.verb}"
         ledger.post_all(Transfer(self.merchant_id, batch.id, verb, self.at, batch.lines) for batch in batches)
         for batch in batches:
@@ -201,6 +208,7 @@ class Work:
 
     def _write_rows(self) -> Written:
         moved = [self.orders[order_id] for order_id in sorted(self._moved)]
+        self.bought += [id for id, fen in self._open_fen.items() if self.orders[id].legs.total_fen < fen]
         db.call(
             "orders_write_orders_v1",
             self.merchant_id,

@@ -43,9 +43,10 @@ class BuyerLine(_Part, frozen=True):
 
 
 class Buyers(_Part, frozen=True):
-    """O5: the first line whose score is reached holds."""
+    """O5: the first line whose score is reached holds; what is held for an order of which nobody hears is let go."""
 
     lines: tuple[BuyerLine, ...]
+    unknown_minutes: Annotated[int, msgspec.Meta(ge=1)] = 10
 
 
 class Automatic(_Part, frozen=True):
@@ -181,10 +182,15 @@ class Dynamic(_Part, frozen=True):
 
 
 class CrossPlatform(_Part, frozen=True):
-    """L7."""
+    """L7: more than `abnormal_per_day` conversions of a merchant within a day are abnormal, as is one of more than a
+    share of the store's own limit; what nobody confirms lapses after `confirm_hours`."""
 
     conversion_permille: Permille
     abnormal_hold_hours: Count
+    abnormal_per_day: Count = 2
+    abnormal_share_permille: Permille = 500
+    confirm_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
+    recognition_approvers: tuple[str, ...] = ("owner",)
 
 
 class Splits(_Part, frozen=True):
@@ -306,6 +312,7 @@ def contradictions(policy: Policy) -> list[str]:
         "payouts.automatic.weekdays": not payouts.automatic.weekdays,
         "payouts.automatic.arrival_workdays": payouts.automatic.arrival_workdays[0]
         > payouts.automatic.arrival_workdays[1],
+        "cross_platform.recognition_approvers": not policy.cross_platform.recognition_approvers,
         "payouts.denied_purposes": bool(set(payouts.purposes) & set(payouts.denied_purposes)),
         "staff.daily_count": staff.daily_count[0] > staff.daily_count[1],
         "pools.share_max": not 1 <= pools.share_min <= pools.share_max,

@@ -10,6 +10,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from houfu import __version__
 from houfu.approvals.api import router as approvals
+from houfu.buyers.api import router as buyers
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
@@ -18,6 +19,7 @@ from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
 from houfu.limits.api import router as limits
+from houfu.limits.conversions_api import router as conversions
 from houfu.limits.dynamic_api import router as dynamic
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
@@ -53,8 +55,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, dynamic, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    approvals, buyers, calendars, channels, conversions, dynamic, history, ledger, limits, merchants, orders, payouts,
+    people, policies, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

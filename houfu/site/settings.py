@@ -84,6 +84,7 @@ ROOM_APPS = [
         "limits",
         "approvals",
         "channels",
+        "buyers",
         "orders",
         "risk",
         "payouts",

@@ -18,6 +18,8 @@ from houfu.channels import registry
 from houfu.channels.models import Notice
 from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
+from houfu.limits import actions as limit_actions
+from houfu.limits import conversion_queries
 from houfu.limits import tasks as limits
 from houfu.merchants import queries as merchants
 from houfu.merchants.models import ChannelAccount
@@ -69,6 +71,18 @@ def tend_orders() -> int:
     return _each(order_queries.merchants_with_work(at, expired_before), tend)
 
 
+def tend_conversions() -> int:
+    """Take what was signed about recognitions, and let time do its work on conversions (L7)."""
+    at = clock.now()
+
+    def follow(one: tuple[int, int]) -> int:
+        return limit_actions.follow_recognition(by=BY, merchant_id=one[0], id=one[1]) != "proposed"
+
+    followed = _each(conversion_queries.recognitions_answered(), follow)
+    merchants_due = conversion_queries.merchants_converting(at)
+    return followed + _each(merchants_due, lambda m: limit_actions.tend_conversions(by=BY, merchant_id=m, at=at))
+
+
 def tell_channels() -> int:
     """Tell channels of receipts and refunds."""
     return _each(channel_queries.accounts_untold(), channels.tell)
@@ -115,6 +129,8 @@ CHORES: tuple[Callable[[], int], ...] = (
     follow_notices,
     take_statements,
     tend_orders,
+    lambda: orders.free_lines(by=BY),
+    tend_conversions,
     tell_channels,
     lambda: payout_tasks.run_due(BY),
     lambda: payout_tasks.follow_people(BY),

@@ -14,6 +14,7 @@ from django.test import Client
 
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
+from houfu.buyers import actions as buyers
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.limits import actions as limits
@@ -114,6 +115,7 @@ class Ground:
         self.sell()
         self.ask()
         self.approve()
+        self.convert()
         self.look()
         self.listen()
 
@@ -196,6 +198,38 @@ class Ground:
             delegate_staff_id=self.people["risk_officer"].staff_id, ends_at=clocks.now() + timedelta(days=2),
         )  # fmt: skip
         self.own["delegation"] = lent.id
+
+    def convert(self) -> None:
+        m, main = self.merchant_id, self.shop.account_id
+        jd, tmall, free = (
+            merchants.open_channel_account(by=LI, merchant_id=m, channel=channel, principal=self.shop.principal).id
+            for channel in ("jd", "tmall", "douyin")
+        )
+        self.own |= {"account_other": jd, "account_free": free, "store_giving": self.stores[-1]}
+        taking = merchants.open_store(by=LI, merchant_id=m, code="JD", name="京东店", channel_account_id=jd)
+        self.own["store_taking"] = taking.id
+        self.own["recognition"] = self._recognition(main, jd)
+        for account in (main, jd):
+            self.shop.agree(f"recognition/{self.own['recognition']}/{account}")
+            limits.accept_document(
+                by=CHEN, merchant_id=m, id=self.own["recognition"], channel_account_id=account
+            )  # fmt: skip
+        limits.follow_recognition(by=WORKER, merchant_id=m, id=self.own["recognition"])
+        self.own["recognition_refused"] = self._recognition(main, tmall)
+        limits.refuse_recognition(by=CHEN, merchant_id=m, id=self.own["recognition_refused"], note="资质已过期")
+        self.own["recognition_open"] = self._recognition(main, tmall)
+        asked = [
+            limits.convert(
+                by=LI, merchant_id=m, from_store_id=self.stores[-1], to_store_id=taking.id, amount_fen=100
+            ).id
+            for _ in range(2)
+        ]  # fmt: skip
+        self.own["conversion"], self.own["conversion_refused"] = asked
+        limits.refuse_conversion(by=CHEN, merchant_id=m, id=asked[1], note="不再需要")
+
+    def _recognition(self, *accounts: int) -> int:
+        documents = [limits.Document(account, "商家资质", "0" * 64) for account in accounts]
+        return limits.propose_recognition(by=LI, merchant_id=self.merchant_id, documents=documents).id
 
     def _request(self, by, role: str) -> UUID:
         id_ = uuid4()
@@ -299,6 +333,7 @@ def _callers(ours: Ground) -> dict[str, Caller]:
 def open_world() -> World:
     """Put it all together, as of the clock that is read."""
     ours, theirs = Ground(), Ground()
+    buyers.score(by=OPERATOR, channel="simulator", buyer="buyer-7", score=600, scored_at=clocks.now())
     uscc = new_uscc()
     fresh = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=uscc)
     shared = {**_versions(), "merchant_new": fresh.merchant_id, "uscc_taken": uscc, "uscc": new_uscc()}

@@ -42,6 +42,9 @@ CLOSED = {
     "auth_permission": "unused, of a library",
     "auth_user_groups": "unused, of a library",
     "auth_user_user_permissions": "unused, of a library",
+    "buyers_hold": "houfu_engine alone: what orders hold of buyers' lines (O5)",
+    "buyers_line": "houfu_engine alone: what buyers may owe (O5)",
+    "buyers_score": "houfu_engine alone: scores of buyers (O5)",
     "kernel_context_key": "houfu_engine alone reads it",
 }
 PLATFORMS = {"risk_backtest": "what a rule would have said to all merchants"}

@@ -42,7 +42,9 @@ INSERT INTO ledger_kind (kind, unit, grows_by, below_zero, gl_code, owner, meani
     ('q:tolerance:held',    'CNY.Q', 'debit',  false, NULL,   'store',   'tolerance held by open orders'),
     ('q:tolerance:drawn',   'CNY.Q', 'debit',  false, NULL,   'store',   'tolerance drawn by orders received'),
     ('q:reduced',           'CNY.Q', 'debit',  false, NULL,   'store',   'taken from the original limit, and what restoration can give back (L2)'),
-    ('q:lost:pool',         'CNY.Q', 'debit',  false, NULL,   'pool',    'shared limit lost by write-offs');
+    ('q:lost:pool',         'CNY.Q', 'debit',  false, NULL,   'pool',    'shared limit lost by write-offs'),
+    ('q:conv',              'CNY.Q', 'debit',  false, NULL,   'conversion', 'own limit on its way from one platform to another (L7)'),
+    ('q:haircut',           'CNY.Q', 'debit',  false, NULL,   'conversion', 'what a conversion kept, and gives back with what comes back');
 
 CREATE TABLE ledger_account (
     merchant_id bigint NOT NULL,

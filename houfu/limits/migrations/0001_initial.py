@@ -10,6 +10,7 @@ class Migration(migrations.Migration):
         "limits",
         "tables.sql",
         "limits_pool_usable_v1.sql",
+        "conversions.sql",
         "limits_facts_v1.sql",
         "limits_reach_v1.sql",
         "limits_plan_v1.sql",

@@ -4,13 +4,15 @@
 -- A demand refused in the middle leaves its room to later ones. Rows name their merchant; no row meets another's.
 -- Every account a demand may touch is locked first, in the ledger's order; then facts and balances are read afresh.
 -- The caller moves the quota, with limits_book_v1. `_gate` is what of a pool may be used unfiled, by the policy at each
--- demand's instant.
+-- demand's instant. It may say what is `_against` a demand, and that it draws on a `_line` besides, a place in
+-- `_line_free`, to be met in full as well (O5).
 -- Returns one row of arrays: the four legs (all zero when refused), the pool drawn from, and every reason to refuse,
 -- with commas between:
---   store_unknown, store_frozen, store_closed, loan_overdue, limit_exceeded, tolerance_note_missing.
+--   store_unknown, store_frozen, store_closed, buyer_line_exceeded, loan_overdue, limit_exceeded, tolerance_note_missing,
+--   and what was against it before.
 CREATE FUNCTION limits_draw_v1(
     _tolerance_permille bigint[], _merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[],
-    _gate bigint[]
+    _gate bigint[], _against text[] DEFAULT NULL, _line integer[] DEFAULT NULL, _line_free bigint[] DEFAULT NULL
 ) RETURNS TABLE (own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[], pool_id bigint[],
                  reasons text[])
 LANGUAGE plpgsql AS $$
@@ -104,12 +106,13 @@ BEGIN
     FOR i IN 1 .. cardinality(_store) LOOP
         s := d_store[i];
         p := s_pool[s];
-        reason := NULL;
+        reason := _against[i];
         IF s IS NULL THEN
             d_reasons[i] := 'store_unknown';
             CONTINUE;
         END IF;
-        IF s_state[s] <> 'active' THEN reason := 'store_' || s_state[s]; END IF;
+        IF s_state[s] <> 'active' THEN reason := concat_ws(',', reason, 'store_' || s_state[s]); END IF;
+        IF _amount[i] > _line_free[_line[i]] THEN reason := concat_ws(',', reason, 'buyer_line_exceeded'); END IF;
         IF s_loan_due[s] < _at[i] THEN reason := concat_ws(',', reason, 'loan_overdue'); END IF;
 
         own := least(_amount[i], own_free[s]);
@@ -142,6 +145,7 @@ BEGIN
         END IF;
         temp_free[s] := temp_free[s] - temp;
         tol_used[s] := tol_used[s] + need;
+        IF _line[i] IS NOT NULL THEN _line_free[_line[i]] := _line_free[_line[i]] - _amount[i]; END IF;
     END LOOP;
 
     RETURN QUERY SELECT d_own, d_pool, d_temp, d_tol, d_pool_id, d_reasons;

@@ -3,6 +3,7 @@
 from houfu.orders.actions.authorise import Asked, BadOrder, Decision, NewOrder, authorise, decide
 from houfu.orders.actions.leaving import Part, allocate, close, free, reopen
 from houfu.orders.actions.life import cancel, confirm_receipts, expire, fall_due, receive, ship
+from houfu.orders.actions.lines import free_lines
 from houfu.orders.actions.money import mature, mature_due, offset_deficits, settle, write_off
 from houfu.orders.actions.refunds import dispute, refund, resolve
 
@@ -22,6 +23,7 @@ __all__ = [
     "expire",
     "fall_due",
     "free",
+    "free_lines",
     "mature",
     "mature_due",
     "offset_deficits",

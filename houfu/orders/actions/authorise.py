@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from django.db import Error
 
+from houfu.buyers import queries as buyers
 from houfu.kernel import clock, db, ids, isolation
 from houfu.kernel.errors import Invalid
 from houfu.orders.steps import refuse_future
@@ -30,7 +31,7 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
 
     Args:
         id: the caller's own number, unique within the merchant.
-        buyer: the caller's pseudonym for the buyer, if there is one.
+        buyer: the id by which the store's channel knows the buyer, or the caller's own pseudonym, if there is one (O5).
         at: when it was placed; the policy of that instant decides.
     """
 
@@ -76,7 +77,7 @@ def authorise(*, by: Actor, orders: Sequence[NewOrder]) -> list[Decision]:
 
 
 def decide(*, asked: Sequence[Asked]) -> list[Decision]:
-    """Decide orders in the order given, each in full or not at all, and record every decision (G5, G6, O6).
+    """Decide orders in the order given, each in full or not at all, and record every decision (O5, O6, G5, G6).
 
     They may be of several merchants and askers. A duplicate gets its first answer. A declined order leaves its room
     to those after it.
@@ -115,6 +116,7 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
             [order.amount_fen for order in orders],
             [order.buyer for order in orders],
             instants,
+            buyers.keys([order.buyer for order in orders]),
         )
     except Error:
         policies.forget_packs()  # one may have been added

@@ -72,7 +72,7 @@ def _settle_plain(
 ) -> tuple[list[int], list[_Credited]]:
     """Settle what is plain of a batch, and return the places of the rest and what was credited."""
     batch = ids.new()
-    rest, digest, *sums = db.call(
+    rest, digest, bought, *sums = db.call(
         "orders_settle_v1",
         batch,
         work.merchant_id,
@@ -92,6 +92,7 @@ def _settle_plain(
         lines += books.settle(each.store_id, each.channel_account_id, each.gross_fen, each.fee_fen)
         lines += limits.release(Legs(*each[-4:]), "drawn", each.store_id, each.pool_id)
     work.beside.append(Written(batch, digest, len(steps) - len(rest), lines))
+    work.bought += bought
     return rest, credited
 
 

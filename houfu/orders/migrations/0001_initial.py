@@ -5,7 +5,7 @@ from houfu.kernel.migration import run
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = [("limits", "0001_initial")]
+    dependencies = [("limits", "0001_initial"), ("buyers", "0001_initial")]
     operations = run(
         "orders",
         "tables.sql",
@@ -19,4 +19,5 @@ class Migration(migrations.Migration):
         "orders_first_lots_v1.sql",
         "orders_allocate_v1.sql",
         "orders_free_v1.sql",
+        "orders_free_lines_v1.sql",
     )

@@ -4,6 +4,7 @@
 -- order_id_reused. An order of a store that does not exist is refused as store_unknown; neither leaves a row.
 -- If every order fits, the rows are written first and the limits taken last; else one after another is decided under
 -- locks. Both ways give the same answers.
+-- `_key` names each order's buyer to the room of buyers, or is empty where no order has one.
 -- One link of a merchant's history seals the rows of a batch, so nothing may be locked after this in the action.
 -- Returns one row of arrays; `reasons` has commas between several.
 -- `_packs` are the digests of all policy packs by which the caller knows what is in force, the earliest first.
@@ -12,8 +13,8 @@
 --               orders_order_amount, orders_order_buyer_form.
 CREATE FUNCTION orders_authorise_v1(
     _recorded_at timestamptz, _packs bytea[], _batch uuid[], _batch_merchant bigint[], _batch_actor text[],
-    _batch_policy text[], _batch_tolerance bigint[], _batch_gate bigint[], _of integer[], _id text[], _store bigint[], _amount bigint[],
-    _buyer text[], _at timestamptz[]
+    _batch_policy text[], _batch_tolerance bigint[], _batch_gate bigint[], _of integer[], _id text[], _store bigint[],
+    _amount bigint[], _buyer text[], _at timestamptz[], _key bytea[]
 ) RETURNS TABLE (state text[], repeated boolean[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[],
                  tolerance_fen bigint[], reasons text[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
@@ -27,6 +28,7 @@ DECLARE
     -- The columns of what is fresh: the first of each id that is not decided yet. At first all are taken for fresh.
     fresh integer[]; f_of integer[] := _of; f_merchant bigint[]; f_id text[] := _id; f_store bigint[] := _store;
     f_amount bigint[] := _amount; f_buyer text[] := _buyer; f_at timestamptz[] := _at;
+    f_key bytea[] := _key;
 BEGIN
     PERFORM kernel_enter_v1();
     IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
@@ -39,7 +41,7 @@ BEGIN
         BEGIN
             SELECT r.* INTO l FROM orders_decide_v1(
                 _recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _batch_tolerance, _batch_gate,
-                fresh, f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at) r;
+                fresh, f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at, f_key) r;
             all_fit := attempt = 1 AND l.reasons IS NULL;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
@@ -52,10 +54,11 @@ BEGIN
             EXIT WHEN cardinality(fresh) = 0;
             SELECT array_agg(x.of ORDER BY x.no), array_agg(x.merchant_id ORDER BY x.no), array_agg(x.id ORDER BY x.no),
                    array_agg(x.store_id ORDER BY x.no), array_agg(x.amount_fen ORDER BY x.no),
-                   array_agg(x.buyer ORDER BY x.no), array_agg(x.at ORDER BY x.no)
-            INTO f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at
-            FROM unnest(_of, merchants, _id, _store, _amount, _buyer, _at) WITH ORDINALITY
-                 x (of, merchant_id, id, store_id, amount_fen, buyer, at, no)
+                   array_agg(x.buyer ORDER BY x.no), array_agg(x.at ORDER BY x.no),
+                   array_agg(x.key ORDER BY x.no)
+            INTO f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at, f_key
+            FROM unnest(_of, merchants, _id, _store, _amount, _buyer, _at, _key) WITH ORDINALITY
+                 x (of, merchant_id, id, store_id, amount_fen, buyer, at, key, no)
             WHERE x.no = ANY (fresh);
         END;
     END LOOP;

@@ -1,11 +1,12 @@
 -- orders_record_v1: write decided orders, move the quota they stand on, and seal each batch in its merchant's history.
 -- `_planned` is whether the legs were found without locks; then they are proved once more after the last lock.
--- Refuses as limits_book_v1 does.
+-- `_line` is the buyer's line that an order holds, if any.
+-- Refuses as buyers_hold_v1 and limits_book_v1 do.
 CREATE FUNCTION orders_record_v1(
     _recorded_at timestamptz, _batch uuid[], _batch_merchant bigint[], _batch_actor text[], _batch_policy text[],
     _no integer[], _of integer[], _merchant bigint[], _id text[], _store bigint[], _amount bigint[], _buyer text[],
     _at timestamptz[], _own bigint[], _pool bigint[], _temp bigint[], _tolerance bigint[], _pool_id bigint[],
-    _reasons text[], _gate bigint[], _planned boolean
+    _reasons text[], _gate bigint[], _planned boolean, _line bytea[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -37,6 +38,13 @@ BEGIN
     JOIN unnest(_batch, _batch_merchant, _batch_actor, _batch_policy) WITH ORDINALITY b (id, merchant_id, actor, policy, no)
         ON b.id = s.batch;
     IF sealed.merchants IS NULL THEN RETURN; END IF;
+
+    IF cardinality(array_remove(_line, NULL)) > 0 THEN
+        PERFORM buyers_hold_v1(array_agg(w.line), array_agg(w.merchant_id), array_agg(w.id), array_agg(w.fen),
+                               _recorded_at, true)
+        FROM unnest(_line, _merchant, _id, _amount, _reasons) w (line, merchant_id, id, fen, reasons)
+        WHERE w.line IS NOT NULL AND w.reasons IS NULL HAVING count(*) > 0;
+    END IF;
 
     SELECT array_agg(_batch[o.of] ORDER BY o.no) INTO transfers FROM unnest(_of) WITH ORDINALITY o (of, no);
     PERFORM limits_book_v1(transfers, _merchant, _store, _at, _own, _pool, _temp, _tolerance, _pool_id, _gate, _planned);

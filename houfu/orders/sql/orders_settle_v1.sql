@@ -4,12 +4,12 @@
 -- All orders and lots named are locked, the rest included, and those on loans of `_lent_to`; accounts are the caller's.
 -- `_days` is the n of T+n where the merchant has not agreed another with the channel (O4).
 -- Returns one row: the places of the `rest` in the arrays, from 0, the digest that seals the events (NULL if there are none),
--- how many they are, and the sums to be posted, by store, pool and channel account.
+-- the orders settled that have a buyer, how many they are, and the sums to be posted, by store, pool and channel account.
 CREATE FUNCTION orders_settle_v1(
     _batch uuid, _merchant bigint, _settled_by text, _lent_to bigint[], _id text[], _at timestamptz[], _amount bigint[],
     _fee bigint[], _days integer[]
 ) RETURNS TABLE (
-    rest integer[], digest bytea, store_id bigint[], pool_id bigint[], channel_account_id bigint[], orders bigint[],
+    rest integer[], digest bytea, bought text[], store_id bigint[], pool_id bigint[], channel_account_id bigint[], orders bigint[],
     gross_fen bigint[], fee_fen bigint[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[])
 LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 #variable_conflict use_column
@@ -26,6 +26,7 @@ BEGIN
     RETURN QUERY
     WITH plain AS MATERIALIZED (
         SELECT s.no, s.id, s.at, s.amount, s.fee, s.days, o.store_id, o.pool_id, l.channel_account_id,
+               o.buyer IS NOT NULL AS bought,
                o.open_own_fen AS own, o.open_pool_fen AS pool, o.open_temp_fen AS temp, o.open_tolerance_fen AS tolerance
         FROM (SELECT w.*, count(*) OVER (PARTITION BY w.id) AS times
               FROM unnest(_id COLLATE "C", _at, _amount, _fee, _days) WITH ORDINALITY w (id, at, amount, fee, days, no)) s
@@ -60,7 +61,7 @@ BEGIN
     )
     SELECT array(SELECT n - 1 FROM generate_series(1, cardinality(_id)) n WHERE n NOT IN (SELECT p.no FROM plain p)),
            (SELECT orders_seal_v1(array_agg(orders_step_v1(w::orders_event) ORDER BY w.no)) FROM written w),
-           array_agg(t.store_id), array_agg(t.pool_id), array_agg(t.channel_account_id), array_agg(t.orders),
+           array(SELECT p.id FROM plain p WHERE p.bought), array_agg(t.store_id), array_agg(t.pool_id), array_agg(t.channel_account_id), array_agg(t.orders),
            array_agg(t.gross), array_agg(t.fee), array_agg(t.own), array_agg(t.pool), array_agg(t.temp),
            array_agg(t.tolerance)
     FROM total t;

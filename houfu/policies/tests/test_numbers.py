@@ -25,7 +25,8 @@ RULES = {
             {"score": 650, "line_fen": 3_000 * YUAN},
             {"score": 600, "line_fen": 1_500 * YUAN},
             {"score": 550, "line_fen": 500 * YUAN},
-        ]
+        ],
+        "buyers.unknown_minutes": 10,
     },
     "O6": {"orders.tolerance_permille": 1200, "orders.tolerance_note_hours": 24},
     "P1": {
@@ -93,7 +94,14 @@ RULES = {
         ]
     },
     "L6": {"dynamic.rain_fen": 50_000 * YUAN, "dynamic.weather_stale_hours": 6},
-    "L7": {"cross_platform.conversion_permille": 800, "cross_platform.abnormal_hold_hours": 48},
+    "L7": {
+        "cross_platform.conversion_permille": 800,
+        "cross_platform.abnormal_hold_hours": 48,
+        "cross_platform.abnormal_per_day": 2,
+        "cross_platform.abnormal_share_permille": 500,
+        "cross_platform.confirm_hours": 72,
+        "cross_platform.recognition_approvers": ["owner"],
+    },
     "L8": {"splits.order_permille": 900},
     "K1": {"risk.usage_alert_permille": 700, "risk.usage_calm_permille": 650},
     "K2": {"risk.device_payouts": 5, "risk.device_hours": 72},

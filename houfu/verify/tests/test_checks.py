@@ -11,9 +11,11 @@ import pytest
 from django.db import connection
 
 from houfu.approvals import actions as approvals
+from houfu.buyers import actions as buyers
 from houfu.kernel import clock
 from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
+from houfu.merchants import actions as merchants
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
@@ -22,8 +24,9 @@ from houfu.risk import actions as risk
 from houfu.risk import queries as risk_queries
 from houfu.site import worker
 from houfu.testing.company import open_company
+from houfu.testing.platforms import open_platforms
 from houfu.testing.plugin import MONDAY_TEN, own_database
-from houfu.testing.world import WORKER, open_shop, pool
+from houfu.testing.world import OPERATOR, WORKER, open_shop, pool
 from houfu.verify import queries
 from houfu.webhooks import actions as webhooks
 from houfu.webhooks import queries as webhook_queries
@@ -96,11 +99,19 @@ CASES = [
         "i03_legs_follow_events", ("i15_steps_are_sealed",),
         "UPDATE orders_event SET own_fen = own_fen + 1 WHERE verb = 'cancelled'",
     ),
+    ("i03_lines_held_by_orders", (), "UPDATE buyers_line SET held_fen = held_fen - 1 WHERE held_fen > 0"),
+    (
+        "i03_lines_held_by_orders", (),
+        "UPDATE buyers_hold SET open_fen = open_fen - 1 WHERE open_fen > 0;"
+        " UPDATE buyers_line l SET held_fen = (SELECT sum(open_fen) FROM buyers_hold h WHERE h.buyer = l.buyer)",
+    ),
+    ("i03_lines_held_by_orders", (), "UPDATE buyers_line SET limit_fen = limit_fen + 1"),
     ("i03_loans_lend_what_they_say", (), "UPDATE limits_loan SET amount_fen = amount_fen + 1 WHERE state = 'open'"),
     ("i03_pools_hold_their_limit", (), "UPDATE limits_pool SET limit_fen = limit_fen + 1"),
     (
         "i03_sources_held_by_orders", ("i03_legs_follow_events",),
-        "UPDATE orders_order SET open_own_fen = open_own_fen + 1 WHERE state = 'authorised' AND pool_fen = 0",
+        "UPDATE orders_order SET open_own_fen = open_own_fen + 1 WHERE state = 'authorised' AND pool_fen = 0"
+        " AND buyer IS NULL",
     ),
     (
         "i05_no_account_below_zero", (),
@@ -150,6 +161,17 @@ CASES = [
         "i07_books_are_lots_and_payouts", (),
         "UPDATE payouts_payout SET fee_fen = fee_fen + 1 WHERE state = 'paid' AND NOT waived",
     ),
+    (
+        "i07_conversions_come_home", (),
+        "UPDATE limits_conversion SET amount_fen = amount_fen + 10, given_fen = given_fen + 10 WHERE state = 'asked'",
+    ),
+    (
+        "i07_conversions_come_home", (),
+        "UPDATE limits_conversion SET haircut_back_fen = haircut_back_fen + 1 WHERE state = 'returning'",
+    ),
+    ("i07_conversions_come_home", (), "UPDATE limits_true_up SET in_use_fen = in_use_fen + 1"),
+    ("i07_conversions_come_home", (), "UPDATE limits_true_up SET month = month - interval '1 month'"),
+    ("i07_conversions_come_home", (), "DELETE FROM limits_true_up"),
     ("i08_one_attempt_each", (), "DELETE FROM payouts_attempt"),
     (
         "i08_one_attempt_each", (),
@@ -311,6 +333,33 @@ def _limits_of_every_kind():
     orders.dispute(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(disputed, ref="C1"))
 
 
+def _lines_of_buyers():
+    """A buyer who owes more than a lower score gives them, another whose order has ended."""
+    shop = open_shop()
+    merchants.set_sharing(by=OPERATOR, merchant_id=shop.merchant_id, id=shop.store, sharing=True)
+    for points, at in ((600, MONDAY_TEN - timedelta(days=2)), (550, MONDAY_TEN - timedelta(days=1))):
+        for buyer in ("b1", "b2"):
+            buyers.score(by=OPERATOR, channel="simulator", buyer=buyer, score=points, scored_at=at)
+        wanted = [
+            orders.NewOrder(shop.merchant_id, f"{buyer}-{points}", shop.store, 90_000, clock.now(), buyer)
+            for buyer in ("b1", "b2")
+        ]
+        shop.placed = [order.id for order in wanted]
+        orders.authorise(by=shop.owner, orders=wanted)
+    orders.cancel(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps("b2-600"))
+
+
+def _conversions_of_every_kind():
+    """Two platforms that recognise each other; of one conversion a part is in use after its month, one is asked for."""
+    with standing_at(SteppedClock(shanghai(2025, 10, 20, 10))) as hands:
+        both = open_platforms()
+        both.convert(100_000)
+        both.shop.place(30_000, store=both.taking)
+        hands.move(days=20)
+        both.tend()
+    both.ask(1_000)
+
+
 def _money_of_every_end(channel):
     """A merchant whose orders went all the way through the channel, with payouts of many ends and all their lines."""
     shop = open_shop(own_limit_fen=30_000_000)
@@ -399,6 +448,8 @@ def whole(simulator):
         simulator.reset()
         _money_of_every_end(simulator)
         _limits_of_every_kind()
+        _lines_of_buyers()
+        _conversions_of_every_kind()
         _signatures_of_every_kind()
         _risk_of_every_kind(simulator.hands)
         _told_of_every_end()
