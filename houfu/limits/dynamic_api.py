@@ -89,6 +89,7 @@ class AdjustmentOut(Out):
     proposed_by: str
     proposed_at: datetime
     decided_by: str | None
+    ended_by: str | None
     starts_at: datetime | None
     ends_at: datetime
 

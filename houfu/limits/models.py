@@ -69,6 +69,7 @@ class Adjustment(models.Model):
     proposed_by = models.TextField()
     proposed_at = models.DateTimeField()
     decided_by = models.TextField(null=True)
+    ended_by = models.TextField(null=True)
     starts_at = models.DateTimeField(null=True)
     ends_at = models.DateTimeField()
 

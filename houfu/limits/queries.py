@@ -361,7 +361,9 @@ def weather_standing(merchant_id: int, pool_id: int, at: datetime) -> list[Adjus
 def weather_refused(merchant_id: int, pool_id: int, at: datetime) -> list[Adjustment]:
     """Return the adjustments of the weather whose time is not over, and which a person has ended."""
     found = Adjustment.objects.filter(merchant_id=merchant_id, pool_id=pool_id, kind="weather", valid_until__gt=at)
-    return list(found.filter(state__in=["withdrawn", "rejected"]).order_by("id"))
+    return list(
+        found.filter(Q(state="rejected") | Q(state="withdrawn") & ~Q(ended_by__startswith="system/")).order_by("id")
+    )
 
 
 def adjustments_over(at: datetime, limit: int = 500) -> Iterable[Adjustment]:

@@ -16,6 +16,7 @@ from houfu.channels import actions as channels
 from houfu.channels import queries as channel_queries
 from houfu.channels import registry
 from houfu.channels.models import Notice
+from houfu.channels.weather import actions as weather
 from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
 from houfu.limits import actions as limit_actions
@@ -135,7 +136,10 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: payout_tasks.run_due(BY),
     lambda: payout_tasks.follow_people(BY),
     lambda: payout_tasks.work_off(NAME),
+    lambda: weather.look(by=BY),
     lambda: limits.tend(BY),
+    lambda: limit_actions.expire_adjustments(by=BY),
+    lambda: limit_actions.tell_turns(by=BY),
     lambda: payouts.note_late(by=BY),
     lambda: approvals.lapse(by=BY),
     look_around,

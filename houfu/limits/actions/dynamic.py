@@ -199,7 +199,7 @@ def withdraw_adjustment(*, by: Actor, merchant_id: int, id: int, reason: str = "
     found = access_adjustment(by, "limits:write", merchant_id, id)
     now = _hold(merchant_id, found.pool_id)
     key = {"merchant_id": merchant_id, "id": id}
-    states.move_adjustment("withdraw", Adjustment, key, ends_at=min(now, found.ends_at))
+    states.move_adjustment("withdraw", Adjustment, key, ended_by=by.label, ends_at=min(now, found.ends_at))
     history.record("adjustment.withdrawn", by=by, merchant_id=merchant_id, subject=f"adjustment/{id}", reason=reason)
     _tell(now, merchant_id, found.pool_id)
 

@@ -259,12 +259,14 @@ CREATE TABLE limits_adjustment (
     proposed_by text NOT NULL,
     proposed_at timestamptz NOT NULL,
     decided_by text,
+    ended_by text,
     starts_at timestamptz,
     ends_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT limits_adjustment_window CHECK (valid_from < valid_until),
     CONSTRAINT limits_adjustment_outlives_nothing CHECK (ends_at <= least(valid_until, data_until)),
     CONSTRAINT limits_adjustment_data CHECK (kind <> 'weather' OR data_until IS NOT NULL),
+    CONSTRAINT limits_adjustment_ended_by CHECK ((state = 'withdrawn') = (ended_by IS NOT NULL)),
     CONSTRAINT limits_adjustment_starts CHECK (starts_at >= valid_from),
     CONSTRAINT limits_adjustment_accepted CHECK (CASE state WHEN 'accepted' THEN starts_at IS NOT NULL
                                                  WHEN 'proposed' THEN starts_at IS NULL
@@ -350,5 +352,5 @@ GRANT INSERT, UPDATE (state, settled, opens_at, apply_until, amount_fen, applied
 GRANT INSERT ON limits_note TO houfu_app;
 GRANT INSERT, UPDATE (completed, booked_fen), DELETE ON limits_recovery TO houfu_app;
 GRANT INSERT ON limits_dynamic, limits_band TO houfu_app;
-GRANT INSERT, UPDATE (data_until, source, state, decided_by, starts_at, ends_at) ON limits_adjustment TO houfu_app;
+GRANT INSERT, UPDATE (data_until, source, state, decided_by, ended_by, starts_at, ends_at) ON limits_adjustment TO houfu_app;
 GRANT INSERT, UPDATE (state, decided_by, starts_at, ends_at) ON limits_bands TO houfu_app;

@@ -102,7 +102,7 @@ def timed(shop, batch, *more):
     return [(d.own_fen, d.pool_fen, d.temp_fen, d.tolerance_fen) for d in found][: len(batch)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     own=st.integers(1, 8_000), grant=st.integers(0, 100_000), share=st.integers(1, 9), caps=CAPS,
     loan=st.sampled_from((0, 5_000)), batches=st.lists(TIMED, min_size=1, max_size=3), ordered=st.booleans(),
@@ -124,7 +124,7 @@ def test_both_ways_give_the_same_answers_while_what_may_be_used_changes(
             ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     beyond=st.integers(-2, 2), split=st.lists(st.integers(1, 30_000_000), max_size=4), before=st.booleans(),
     filed=st.sampled_from((None, -1, 0, 1)),
