@@ -19,4 +19,5 @@ class Migration(migrations.Migration):
         "orders_first_lots_v1.sql",
         "orders_allocate_v1.sql",
         "orders_free_v1.sql",
+        "orders_split_v1.sql",
     )
