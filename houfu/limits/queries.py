@@ -56,7 +56,7 @@ class Snapshot:
 
 def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     """Return a store's limits as the next order would meet them."""
-    merchants.access_store(by, "limits:read", merchant_id, store_id)
+    merchants.access_store(by, by.watches, merchant_id, store_id)
     member = Member.objects.filter(merchant_id=merchant_id, store_id=store_id).first()
     pool = Pool.objects.get(merchant_id=merchant_id, id=member.pool_id) if member else None
     permille = policies.at(clock.now()).orders.tolerance_permille
@@ -64,11 +64,14 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
-    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in."""
-    by.require("limits:read", merchant_id)
+    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in.
+
+    A partner is shown the stores alone: a pool says what other stores have left (L8).
+    """
+    by.require(by.watches, merchant_id)
     pool_of = dict(Member.objects.filter(merchant_id=merchant_id).values_list("store_id", "pool_id"))
     store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
-    known = {pool.id: pool for pool in pools(by, merchant_id)}
+    known = {pool.id: pool for pool in _seen(by, merchant_id).order_by("id")}
     permille = policies.at(clock.now()).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
     return Snapshot(
@@ -76,6 +79,7 @@ def snapshot(by: Actor, merchant_id: int) -> Snapshot:
         pools=[
             PoolFigures(pool.id, pool.state, pool.limit_fen, stands.get(Account("q:pool:free", pool.id), 0))
             for pool in known.values()
+            if by.watches == "limits:read"
         ],
     )
 

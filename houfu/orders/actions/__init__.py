@@ -1,7 +1,7 @@
 """Every write to orders: one verb, one function, its own transaction, for any number of orders of a merchant."""
 
 from houfu.orders.actions.authorise import Asked, BadOrder, Decision, NewOrder, authorise, decide
-from houfu.orders.actions.leaving import Part, allocate, close, free, let_keep, reopen, split, unsplit
+from houfu.orders.actions.leaving import Part, allocate, close, free, reopen, split, unsplit
 from houfu.orders.actions.life import cancel, confirm_receipts, expire, fall_due, receive, ship
 from houfu.orders.actions.money import mature, mature_due, offset_deficits, settle, write_off
 from houfu.orders.actions.refunds import dispute, refund, resolve
@@ -22,7 +22,6 @@ __all__ = [
     "expire",
     "fall_due",
     "free",
-    "let_keep",
     "mature",
     "mature_due",
     "offset_deficits",

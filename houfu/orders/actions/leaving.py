@@ -68,8 +68,7 @@ def split(*, merchant_id: int, parts: Sequence[tuple[str, int]]) -> None:
     Raises:
         NotThatMuchLeft: nothing was given.
     """
-    amounts = [fen for _, fen in parts]
-    db.call("orders_split_v1", merchant_id, [order_id for order_id, _ in parts], amounts, [0] * len(amounts))
+    db.call("orders_split_v1", merchant_id, [order_id for order_id, _ in parts], [fen for _, fen in parts])
 
 
 def unsplit(*, by: Actor, merchant_id: int, order_id: str, amount_fen: int, at: datetime) -> str:
@@ -79,12 +78,7 @@ def unsplit(*, by: Actor, merchant_id: int, order_id: str, amount_fen: int, at: 
         The account of the order's store that holds what is left of the order: settled or matured.
     """
     reopen(by=by, merchant_id=merchant_id, order_ids=[order_id], at=at)
-    return str(db.call("orders_split_v1", merchant_id, [order_id], [-amount_fen], [0])[0].claim)
-
-
-def let_keep(*, merchant_id: int, order_id: str, amount_fen: int) -> None:
-    """Let a party keep what was refunded and cannot be had back, within the current action: the store owes it (O7)."""
-    db.call("orders_split_v1", merchant_id, [order_id], [amount_fen], [amount_fen])
+    return str(db.call("orders_split_v1", merchant_id, [order_id], [-amount_fen])[0].claim)
 
 
 def close(*, by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime) -> None:

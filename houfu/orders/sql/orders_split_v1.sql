@@ -1,15 +1,15 @@
--- orders_split_v1: give parts of settled lots to parties (L8), or take them in again where `_amount` is below zero;
--- `_deficit` adds to what a store owes where a party keeps what was refunded (O7). Lots are locked in one order.
+-- orders_split_v1: give parts of settled lots to parties (L8), or take them in again where `_amount` is below
+-- zero. Lots are locked in one order.
 -- Returns the account of each lot's store that holds what is left of it, in the order given.
 -- Refuses with: orders_lot_allocated_within_net (less is left of one), orders_lot_only_settled_is_split.
-CREATE FUNCTION orders_split_v1(_merchant bigint, _id text[], _amount bigint[], _deficit bigint[])
+CREATE FUNCTION orders_split_v1(_merchant bigint, _id text[], _amount bigint[])
     RETURNS TABLE (claim text) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM orders_lot l WHERE l.merchant_id = _merchant AND l.id = ANY (_id) ORDER BY l.id FOR NO KEY UPDATE;
     RETURN QUERY
     WITH moved AS (
-        UPDATE orders_lot l SET split_fen = l.split_fen + p.fen, deficit_fen = l.deficit_fen + p.deficit
-        FROM unnest(_id, _amount, _deficit) WITH ORDINALITY p (id, fen, deficit, no)
+        UPDATE orders_lot l SET split_fen = l.split_fen + p.fen
+        FROM unnest(_id, _amount) WITH ORDINALITY p (id, fen, no)
         WHERE l.merchant_id = _merchant AND l.id = p.id
         RETURNING p.no, l.matured_at
     )
