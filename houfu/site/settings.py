@@ -87,6 +87,7 @@ ROOM_APPS = [
         "orders",
         "risk",
         "payouts",
+        "splits",
         "reconciliation",
         "imports",
     )
