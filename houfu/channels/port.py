@@ -84,6 +84,66 @@ class Answer:
     at: datetime | None = None
 
 
+RECEIVERS = 5  # that one synchronous call for a split names at most, at every channel
+
+
+class Bond(Enum):
+    """What is known of a receiver's relation to a principal after asking for it (L8)."""
+
+    BOUND = "bound"
+    RELEASED = "released"  # there is none, or none any more
+    REFUSED = "refused"  # the channel will not have it
+    UNKNOWN = "unknown"  # nothing may be concluded; asking again is harmless
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Whom a split gives to, and how much."""
+
+    payee: Payee
+    amount_fen: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Parts of a settled order for bound receivers, to be executed at most once under its request number.
+
+    Args:
+        receivers: RECEIVERS of them at most; the channel knows each by its place in this order, from 1.
+        at: the instant for which the request is signed.
+    """
+
+    principal: str
+    request_no: str
+    order_id: str
+    receivers: tuple[Receiver, ...]
+    at: datetime
+
+
+@dataclass(frozen=True)
+class SplitAnswer:
+    """What an adapter makes of an answer about a split.
+
+    Args:
+        whole: PAID once every receiver has been judged, DENIED where none was and none will be.
+        parts: PAID, DENIED or PROCESSING for each receiver in the order of the request; empty where nothing is known.
+    """
+
+    whole: Answer
+    parts: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """A receiver's part, or some of it, to be taken back at most once under a request number of its own."""
+
+    principal: str
+    request_no: str
+    split_no: str  # the request number under which it was given
+    receiver: Receiver
+    at: datetime
+
+
 @dataclass(frozen=True)
 class Report:
     """Something that the channel must hear of: an order received, so that it collects, or an amount refunded."""
@@ -111,8 +171,9 @@ class Line:
 
     Args:
         no: the line's own number, unique in its statement.
-        kind: "settlement", "refund", "transfer", "transfer_fee" or "return".
-        ref: order id, order id and refund number with a slash between, or request number.
+        kind: "settlement", "refund", "transfer", "transfer_fee", "return", "split" or "split_return".
+        ref: order id, order id and refund number with a slash between, or request number; of a split with the place
+            of the receiver behind a slash.
         amount_fen: always positive; the kind says the direction.
         fee_fen: the channel's fee on a settlement, already kept.
     """
@@ -177,6 +238,35 @@ class Channel(Protocol):
 
     def payee_state(self, principal: str, payee: Payee) -> PayeeState:
         """Ask whether an account can receive money."""
+
+    def bind(self, principal: str, payee: Payee, relation: str) -> Bond:
+        """Ask that an account may receive parts of a principal's orders; asking twice changes nothing.
+
+        Args:
+            relation: "supplier" or "carrier".
+        """
+
+    def release(self, principal: str, payee: Payee) -> Bond:
+        """Ask that an account receives nothing of a principal any more; asking twice changes nothing."""
+
+    def max_ratio(self, principal: str) -> int:
+        """Ask which part of an order's net the channel gives to others at most, per mille.
+
+        Raises:
+            ChannelDown: when no answer can be believed.
+        """
+
+    def split(self, split: Split) -> SplitAnswer:
+        """Send a split. Never raises for what the channel or the network does: that is UNKNOWN."""
+
+    def query_split(self, split: Split) -> SplitAnswer:
+        """Ask what became of a split; what differs from `split` in the answer makes it UNKNOWN."""
+
+    def take_back(self, wanted: TakeBack) -> Answer:
+        """Ask a receiver's part back, as `split` gives it."""
+
+    def query_take_back(self, wanted: TakeBack) -> Answer:
+        """Ask what became of asking a part back."""
 
     def report(self, principal: str, reports: Sequence[Report]) -> int:
         """Tell the channel of receipts and refunds; return how many of them, from the first, it has taken.

@@ -61,7 +61,7 @@ class Snapshot:
 
 def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
     """Return a store's limits as the next order would meet them."""
-    merchants.access_store(by, "limits:read", merchant_id, store_id)
+    merchants.access_store(by, by.watches, merchant_id, store_id)
     at = clock.now()
     place = _places(merchant_id).get(store_id)
     stands = ledger.balances(merchant_id)
@@ -70,18 +70,21 @@ def figures(by: Actor, merchant_id: int, store_id: int) -> Figures:
 
 
 def snapshot(by: Actor, merchant_id: int) -> Snapshot:
-    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in."""
-    by.require("limits:read", merchant_id)
+    """Return the limits of every store of a merchant that the actor may see, and of the pools that these are in.
+
+    A partner is shown the stores alone: a pool says what other stores have left (L8).
+    """
+    by.require(by.watches, merchant_id)
     places = _places(merchant_id)
     store_ids = sorted(filter(by.sees, merchants.stores_by_code(merchant_id).values()))
-    known = {pool.id: pool for pool in pools(by, merchant_id)}
+    known = {pool.id: pool for pool in _seen(by, merchant_id).order_by("id")}
     at = clock.now()
     permille = policies.at(at).orders.tolerance_permille
     stands = ledger.balances(merchant_id)
     rooms = _rooms(known.values(), stands, at)
     return Snapshot(
         stores=[_figures(id, places.get(id), stands, permille, _room(rooms, places.get(id))) for id in store_ids],
-        pools=list(rooms.values()),
+        pools=list(rooms.values()) if by.watches == "limits:read" else [],
     )
 
 

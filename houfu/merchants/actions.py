@@ -1,12 +1,13 @@
 """Merchants: legal persons, their stores and groups, opened and changed."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Invalid, NotFound, Refused
 from houfu.merchants import queries, states
-from houfu.merchants.models import ChannelAccount, Group, Merchant, Store
+from houfu.merchants.models import ChannelAccount, Group, LogisticsAgreement, Merchant, Store
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 
@@ -59,6 +60,13 @@ class OtherPrincipal(Refused):
     """All stores of a group belong to one merchant and collect under one principal (G2)."""
 
     code = "merchants_group_one_principal"
+
+
+@db.refuse_on("merchants_agreement_document", "merchants_agreement_days", "merchants_agreement_store")
+class BadAgreement(Invalid):
+    """A logistics agreement names a document, days that do not end before they begin, and stores of its account."""
+
+    code = "merchants_agreement_invalid"
 
 
 class GroupFull(Refused):
@@ -134,6 +142,68 @@ def open_channel_account(
         principal=principal,
     )
     return queries.channel_account(merchant_id, account_id)
+
+
+@db.action
+def note_logistics_agreement(
+    *,
+    by: Actor,
+    merchant_id: int,
+    channel_account_id: int,
+    store_id: int | None,
+    carrier_id: int,
+    document: str,
+    valid_from: date,
+    valid_until: date,
+) -> LogisticsAgreement:
+    """Let what an account at a channel is credited mature sooner, under an agreement with a carrier (O4).
+
+    Args:
+        store_id: the one store that it is for; None for all that collect under the account.
+        carrier_id: the party that carries; whoever calls knows it to be one.
+        document: what the platform has seen of it.
+        valid_from, valid_until: business days, both included.
+
+    Raises:
+        BadAgreement, NotFound: nothing was noted.
+    """
+    by.require("platform:write")
+    queries.access_merchant(by, "merchants:read", merchant_id)
+    if not ChannelAccount.objects.filter(merchant_id=merchant_id, id=channel_account_id).exists():
+        raise NotFound()
+    if store_id is not None and queries.store(merchant_id, store_id).channel_account_id != channel_account_id:
+        raise BadAgreement(store_id=store_id)
+    agreement_id = db.rows(
+        "INSERT INTO merchants_logistics_agreement (merchant_id, channel_account_id, store_id, carrier_id, document,"
+        " valid_from, valid_until, noted_by, noted_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        [merchant_id, channel_account_id, store_id, carrier_id, document, valid_from, valid_until, by.label, clock.now()],
+    )[0].id
+    history.record(
+        "logistics_agreement.noted",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"logistics_agreement/{agreement_id}",
+        channel_account_id=channel_account_id,
+        store_id=store_id,
+        carrier_id=carrier_id,
+        document=document,
+        valid_from=valid_from.isoformat(),
+        valid_until=valid_until.isoformat(),
+    )
+    return LogisticsAgreement.objects.get(merchant_id=merchant_id, id=agreement_id)
+
+
+@db.action
+def end_logistics_agreement(*, by: Actor, merchant_id: int, id: int) -> None:
+    """End a logistics agreement now; what was credited before matures as it was to. Ending it twice changes nothing."""
+    by.require("platform:write")
+    found = LogisticsAgreement.objects.filter(merchant_id=merchant_id, id=id)
+    if not found.exists():
+        raise NotFound()
+    if found.filter(ended_at=None).update(ended_at=clock.now()):
+        history.record(
+            "logistics_agreement.ended", by=by, merchant_id=merchant_id, subject=f"logistics_agreement/{id}"
+        )
 
 
 @db.action

@@ -33,6 +33,27 @@ class ChannelAccount(models.Model):
         db_table = "merchants_channel_account"
 
 
+class LogisticsAgreement(models.Model):
+    """Under which what an account, or one of its stores, is credited matures sooner (O4)."""
+
+    pk = models.CompositePrimaryKey("merchant_id", "id")
+    merchant_id = models.BigIntegerField()
+    id = models.BigIntegerField()
+    channel_account_id = models.BigIntegerField()
+    store_id = models.BigIntegerField(null=True)
+    carrier_id = models.BigIntegerField()
+    document = models.TextField()
+    valid_from = models.DateField()
+    valid_until = models.DateField()
+    noted_by = models.TextField()
+    noted_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        managed = False
+        db_table = "merchants_logistics_agreement"
+
+
 class Group(models.Model):
     """Up to ten stores of one merchant and one principal that may share limits."""
 

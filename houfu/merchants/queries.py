@@ -1,10 +1,11 @@
 """Reading merchants; `access_*` is the only way to a single one."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
-from houfu.merchants.models import ChannelAccount, Group, Merchant, Store
+from houfu.merchants.models import ChannelAccount, Group, LogisticsAgreement, Merchant, Store
 from houfu.people.actor import Actor
 
 
@@ -63,6 +64,19 @@ def lock_store(by: Actor, scope: str, merchant_id: int, id: int) -> Store:
 def channel_account(merchant_id: int, id: int) -> ChannelAccount:
     """Return an account at a channel."""
     return ChannelAccount.objects.get(merchant_id=merchant_id, id=id)
+
+
+def agreed(merchant_id: int, channel_account_id: int, store_id: int, at: datetime) -> bool:
+    """Say whether something of a store was credited under a logistics agreement in force at an instant (O4)."""
+    asked = [merchant_id, channel_account_id, store_id, at]
+    return bool(db.rows("SELECT merchants_agreed_v1(%s, %s, %s, %s) AS agreed", asked)[0].agreed)
+
+
+def logistics_agreements(by: Actor, merchant_id: int) -> list[LogisticsAgreement]:
+    """Return a merchant's logistics agreements, the latest first."""
+    by.require("merchants:read", merchant_id)
+    by.require_whole()
+    return list(LogisticsAgreement.objects.filter(merchant_id=merchant_id).order_by("-id"))
 
 
 def channel_accounts_by_store(merchant_id: int, store_ids: Iterable[int]) -> dict[int, int]:

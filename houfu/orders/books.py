@@ -34,6 +34,11 @@ def refund_settled(store_id: int, channel_id: int, claim: str, claim_fen: int, d
     yield Line(Account("deficit", store_id), Account("cash:channel", channel_id), deficit_fen)
 
 
+def recall(store_id: int, channel_id: int, fen: int) -> Line:
+    """The channel gave money back that parties of the order are to bring (L8)."""
+    return Line(Account("recall", store_id), Account("cash:channel", channel_id), fen)
+
+
 def offset(store_id: int, fen: int) -> Iterator[Line]:
     """Matured money repays the deficit before anything else (O7)."""
     yield Line(Account("claim:matured", store_id), Account("deficit", store_id), fen)

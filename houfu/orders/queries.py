@@ -57,6 +57,12 @@ def orders(
     return db.page(found.order_by("-authorised_at", "-id"), limit)
 
 
+def lock_order(merchant_id: int, id: str) -> None:
+    """Hold an order and its lot until the action ends: nothing happens to them meanwhile."""
+    for model in (Order, Lot):
+        list(model.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, id=id).values_list("id"))
+
+
 def lot(merchant_id: int, id: str) -> Lot | None:
     """Return the lot of an order, once it was received."""
     return Lot.objects.filter(merchant_id=merchant_id, id=id).first()

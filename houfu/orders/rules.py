@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from houfu.kernel.money import share_down
 from houfu.orders.states import ORDER
 from houfu.orders.steps import Refusal, Step
 from houfu.orders.work import LotRow, OrderRow
@@ -74,15 +75,22 @@ def settlement_refusal(lot: LotRow | None, gross_fen: int, fee_fen: int, settled
 
 @dataclass(frozen=True)
 class RefundParts:
-    """Where a refund comes from: what is kept back for a dispute, what is left in the lot, and the store's debt."""
+    """Where a refund comes from: those who got parts of the order, what is kept back for a dispute, what is left in the
+    lot, and the store's debt."""
 
+    recalled_fen: int
     disputed_fen: int
     left_fen: int
     deficit_fen: int
 
 
 def refund_parts(lot: LotRow, fen: int) -> RefundParts:
-    """Divide a refund of a settled order (O7)."""
-    disputed_fen = min(fen, lot.disputed_fen)
-    left_fen = min(fen - disputed_fen, lot.left_fen)
-    return RefundParts(disputed_fen, left_fen, fen - disputed_fen - left_fen)
+    """Divide a refund of a settled order (O7).
+
+    Parties bear as much of it as of what they got is left to refund, rounded down; of a whole refund all of it (L8).
+    """
+    recalled_fen = share_down(lot.split_fen, fen, lot.owed_fen)
+    rest_fen = fen - recalled_fen
+    disputed_fen = min(rest_fen, lot.disputed_fen)
+    left_fen = min(rest_fen - disputed_fen, lot.left_fen)
+    return RefundParts(recalled_fen, disputed_fen, left_fen, rest_fen - disputed_fen - left_fen)

@@ -66,6 +66,7 @@ class LotRow:
     refunded_fen: int = 0
     lost_fen: int = 0
     deficit_fen: int = 0
+    split_fen: int = 0
     disputed_fen: int = 0
     offset_fen: int = 0
     settled_by: str | None = None
@@ -83,7 +84,7 @@ class LotRow:
     def left_fen(self) -> int:
         """What has not been taken from the lot."""
         net = self.gross_fen - self.fee_fen - self.refunded_fen - self.lost_fen + self.deficit_fen
-        return net - self.disputed_fen - self.allocated_fen - self.offset_fen
+        return net - self.split_fen - self.disputed_fen - self.allocated_fen - self.offset_fen
 
 
 @dataclass(slots=True)
@@ -95,6 +96,7 @@ class _Event:
     fen: int
     fee_fen: int
     deficit_fen: int
+    recalled_fen: int
     own_fen: int
     pool_fen: int
     temp_fen: int
@@ -124,8 +126,8 @@ _ORDERS = """
 """
 _LOTS = """
     SELECT id, store_id, channel_account_id, trust, received_at, payment_due_at, gross_fen, fee_fen, refunded_fen,
-           lost_fen, deficit_fen, disputed_fen, offset_fen, settled_by, settled_at, matures_at, matured_at,
-           allocated_fen
+           lost_fen, deficit_fen, split_fen, disputed_fen, offset_fen, settled_by, settled_at, matures_at,
+           matured_at, allocated_fen
     FROM orders_lot WHERE merchant_id = %s AND id = ANY (%s) ORDER BY id FOR NO KEY UPDATE
 """
 
@@ -177,13 +179,28 @@ class Work:
         fen: int = 0,
         fee_fen: int = 0,
         deficit_fen: int = 0,
+        recalled_fen: int = 0,
         legs: Legs | None = None,
         note: str = "",
     ) -> None:
         """Record that an order took a step, and that its row and lot are to be written."""
         own, pool, temp, tolerance = legs or Legs()
         self._events.append(
-            _Event(order.id, verb or self.verb, ref, at, fen, fee_fen, deficit_fen, own, pool, temp, tolerance, note)
+            _Event(
+                order.id,
+                verb or self.verb,
+                ref,
+                at,
+                fen,
+                fee_fen,
+                deficit_fen,
+                recalled_fen,
+                own,
+                pool,
+                temp,
+                tolerance,
+                note,
+            )
         )
         self._moved.add(order.id)
         if order.id in self.lots:

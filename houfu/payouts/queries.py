@@ -376,7 +376,7 @@ def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
 def equation(by: Actor, merchant_id: int) -> dict[str, int]:
     """Return where a merchant's settled money is, in fen, from the rows of lots and payouts.
 
-    settled − channel fees − refunds + deficit − not matured − disputed − repaid deficit − kept by coverage − under
+    settled − channel fees − refunds + deficit − split − not matured − disputed − repaid deficit − kept by coverage − under
     way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
     """
     by.require("payouts:read", merchant_id)
@@ -387,6 +387,7 @@ def equation(by: Actor, merchant_id: int) -> dict[str, int]:
                coalesce(sum(fee_fen), 0)::bigint AS channel_fees_fen,
                coalesce(sum(refunded_fen), 0)::bigint AS refunded_fen,
                coalesce(sum(deficit_fen), 0)::bigint AS deficit_fen,
+               coalesce(sum(split_fen), 0)::bigint AS split_fen,
                coalesce(sum(left_fen) FILTER (WHERE matured_at IS NULL), 0)::bigint AS not_matured_fen,
                coalesce(sum(disputed_fen), 0)::bigint AS disputed_fen,
                coalesce(sum(offset_fen), 0)::bigint AS deficit_repaid_fen,
@@ -415,6 +416,7 @@ _EQUATION = (
     ("channel_fees_fen", -1),
     ("refunded_fen", -1),
     ("deficit_fen", 1),
+    ("split_fen", -1),
     ("not_matured_fen", -1),
     ("disputed_fen", -1),
     ("deficit_repaid_fen", -1),

@@ -1,4 +1,4 @@
-"""Pure decisions about payouts: every reason against one, its fee, its number, and what an answer allows."""
+"""Pure decisions about payouts: every reason against one, its fee and its number."""
 
 import base64
 import hashlib
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from houfu.channels.port import Dedupe, Verdict
 from houfu.kernel.errors import Reason
 from houfu.kernel.money import share_down, share_half_up, yuan
 from houfu.policies.pack import Payouts, Policy, Waiver
@@ -188,32 +187,3 @@ def signed_content(
 
 
 HOLD_LOOK = timedelta(hours=1)  # how often a held payout is looked at, should the word of its release be lost
-LEASE = timedelta(seconds=60)  # how long the worker that began an attempt is left alone with it
-_PATIENCE = (10, 30, 60, 120, 300, 600)  # seconds until the next question, by how many were asked
-
-
-def look_again(at: datetime, tries: int) -> datetime:
-    """Return when to ask about a payout again whose outcome is open."""
-    return at + timedelta(seconds=_PATIENCE[min(tries, len(_PATIENCE) - 1)])
-
-
-SKEW = timedelta(seconds=60)  # how far the channel's clock may be from ours
-
-
-def conclude(verdict: Verdict, dedupe: Dedupe, signed_at: datetime, window: timedelta, at: datetime) -> Verdict:
-    """Return what an answer allows to conclude: not found is a denial only once the number can arrive no more (I-09).
-
-    Args:
-        signed_at: the instant for which the request was signed. Where a channel dedupes strictly, the number may have
-            been sent again since, and not found never denies.
-        window: how long after that the channel accepts it.
-    """
-    if verdict is not Verdict.NOT_FOUND:
-        return verdict
-    arrives_no_more = dedupe is not Dedupe.STRICT and at > signed_at + window + SKEW
-    return Verdict.DENIED if arrives_no_more else Verdict.UNKNOWN
-
-
-def may_repeat(verdict: Verdict, dedupe: Dedupe) -> bool:
-    """Say whether the same number may be sent again: only where the channel makes that harmless, and has not got it."""
-    return verdict is Verdict.NOT_FOUND and dedupe is Dedupe.STRICT

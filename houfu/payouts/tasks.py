@@ -8,10 +8,11 @@ from operator import itemgetter
 
 from houfu.calendars import queries as calendars
 from houfu.channels import registry
+from houfu.channels import rules as channel_rules
 from houfu.channels.port import Answer, Channel, PayeeState, Verdict
 from houfu.kernel import clock, crash
 from houfu.kernel.errors import Busy, Refused
-from houfu.payouts import actions, queries, rules
+from houfu.payouts import actions, queries
 from houfu.payouts.actions.sending import Errand, errand
 from houfu.payouts.models import Payout
 from houfu.payouts.states import WAITING
@@ -121,7 +122,7 @@ def ask(channel: Channel, todo: Errand) -> Answer:
     crash.point("ask.before_query")
     answer = channel.query(todo.transfer)
     crash.point("ask.after_query")
-    if rules.may_repeat(answer.verdict, channel.dedupe):
+    if channel_rules.may_repeat(answer.verdict, channel.dedupe):
         crash.point("ask.before_repeat")
         answer = channel.transfer(replace(todo.transfer, at=clock.now()))
         crash.point("ask.after_repeat")

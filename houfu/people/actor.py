@@ -33,6 +33,7 @@ PERSONAL = frozenset(
     {"approvals:write", "beneficiaries:write", "people:write", "webhooks:write"}
 )  # what no key may carry
 PLATFORM = frozenset({"platform:write", "risk:write"})  # what no key of a merchant may carry
+PARTNER = "limits:watch"  # what a partner's key carries, and nobody else: the limits of named stores as they stand (L8)
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
 
 
@@ -95,6 +96,11 @@ class Actor:
             raise NotFound()
         if store_id is not None and not self.sees(store_id):
             raise NotFound()
+
+    @property
+    def watches(self) -> str:
+        """The scope by which the actor looks at limits as they stand; a partner has one for that alone (L8)."""
+        return PARTNER if PARTNER in self.scopes else "limits:read"
 
     def sees(self, store_id: int) -> bool:
         """Say whether a store of the actor's merchant is among those that the actor may look at."""

@@ -73,6 +73,8 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
     staff_id = models.BigIntegerField(null=True)
     networks = ArrayField(models.TextField(), null=True)
+    partner_id = models.BigIntegerField(null=True)
+    store_ids = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         managed = False

@@ -58,6 +58,7 @@ def actor_of(token: str, ip: str = "") -> Actor:
         merchant_id=key.merchant_id or None,
         scopes=frozenset(key.scopes),
         kind="key",
+        stores=None if key.store_ids is None else frozenset(key.store_ids),
         ip=ip,
     )
     if holder is None:

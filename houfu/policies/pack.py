@@ -196,9 +196,12 @@ class CrossPlatform(_Part, frozen=True):
 
 
 class Splits(_Part, frozen=True):
-    """L8."""
+    """L8: who confirms a party and a rule; `tell_seconds` lie at least between two words to a partner about one store."""
 
     order_permille: Permille
+    party_approvers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("legal",)
+    rule_approvers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("legal",)
+    tell_seconds: Annotated[int, msgspec.Meta(ge=1)] = 5
 
 
 class Risk(_Part, frozen=True):

@@ -9,11 +9,10 @@ from typing import NamedTuple
 from django.db import connections
 
 from houfu.channels import port, registry
-from houfu.channels.port import Answer, Dedupe, Verdict
+from houfu.channels.port import Answer, Dedupe, SplitAnswer, Verdict
 from houfu.history import actions as history
 from houfu.kernel import clock, crash, db
 from houfu.merchants.models import ChannelAccount
-from houfu.orders import actions as orders
 from houfu.orders.models import Event
 from houfu.orders.steps import Step
 from houfu.payouts import actions as payouts
@@ -21,6 +20,9 @@ from houfu.payouts import queries as payout_queries
 from houfu.payouts.states import FINAL
 from houfu.people.actor import Actor
 from houfu.reconciliation import queries
+from houfu.splits import actions as splits
+from houfu.splits import queries as split_queries
+from houfu.splits.models import Return
 
 BATCH = 2000
 LANES = 2
@@ -135,7 +137,7 @@ def _judge(
         if line.kind == "settlement":
             found[line.no] = settlements[line.no]
         else:
-            found[line.no] = _refund(account, line) if line.kind == "refund" else _payout(by, account, line)
+            found[line.no] = _other(by, account, line)
         if found[line.no].outcome != "break":
             taken.add((line.kind, line.ref))
     return found
@@ -145,7 +147,7 @@ def _settlements(by: Actor, account: ChannelAccount, lines: Sequence[port.Line])
     steps = [Step(line.ref, line.at, amount_fen=line.amount_fen, fee_fen=line.fee_fen) for line in lines]
     if not steps:
         return
-    outcomes = orders.settle(by=by, merchant_id=account.merchant_id, steps=steps, settled_by="statement")
+    outcomes = splits.settle(by=by, merchant_id=account.merchant_id, steps=steps, settled_by="statement")
     same = [line.ref for line, outcome in zip(lines, outcomes, strict=True) if outcome.outcome == "same"]
     booked = Event.objects.filter(merchant_id=account.merchant_id, verb="settled", order_id__in=same)
     fees = dict(booked.values_list("order_id", "fee_fen"))
@@ -156,6 +158,14 @@ def _settlements(by: Actor, account: ChannelAccount, lines: Sequence[port.Line])
             yield line.no, Finding("break", "settlement_fee_differs")
         else:
             yield line.no, BOOKED if outcome.outcome == "done" else AGREES
+
+
+def _other(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
+    if line.kind == "refund":
+        return _refund(account, line)
+    if line.kind == "split":
+        return _split(by, account, line)
+    return _split_return(by, account, line) if line.kind == "split_return" else _payout(by, account, line)
 
 
 def _refund(account: ChannelAccount, line: port.Line) -> Finding:
@@ -191,6 +201,53 @@ def _payout(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
     if after not in ("paid", "returned"):
         return Finding("break", f"payout_{after}")
     return AGREES if before in FINAL and before == after else BOOKED
+
+
+def _split(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
+    """Judge a line about a party's part; a statement is proof, so an open part is concluded by it."""
+    number, _, place = line.ref.partition("/")
+    sent = split_queries.by_request_no(account.merchant_id, number)
+    parts = split_queries.sent_parts(account.merchant_id, sent.split_id) if sent and sent.split_id else []
+    nth = int(place) if place.isascii() and place.isdigit() and len(place) < 3 else 0
+    if sent is None or sent.split_id is None or not 1 <= nth <= len(parts):
+        return Finding("break", "split_unknown")
+    before = parts[nth - 1]
+    if line.amount_fen != before.sent_fen:
+        return Finding("break", "split_amount_differs")
+    if before.state == "owed":
+        said = [Answer(Verdict.UNKNOWN)] * len(parts)
+        said[nth - 1] = Answer(Verdict.PAID, code="statement", at=line.at)
+        splits.record(
+            by=by,
+            merchant_id=account.merchant_id,
+            id=sent.split_id,
+            answer=SplitAnswer(Answer(Verdict.PROCESSING, code="statement"), tuple(said)),
+            dedupe=Dedupe.NONE,
+            window=clock.NEVER,
+        )
+        return BOOKED
+    return AGREES if before.state == "paid" else Finding("break", "split_not_paid")
+
+
+def _split_return(by: Actor, account: ChannelAccount, line: port.Line) -> Finding:
+    """Judge a line about a part that came back."""
+    sent = split_queries.by_request_no(account.merchant_id, line.ref)
+    if sent is None or sent.return_id is None:
+        return Finding("break", "split_return_unknown")
+    back = Return.objects.get(merchant_id=account.merchant_id, id=sent.return_id)
+    if line.amount_fen != back.amount_fen:
+        return Finding("break", "split_return_amount_differs")
+    after = splits.record_return(
+        by=by,
+        merchant_id=account.merchant_id,
+        id=back.id,
+        answer=Answer(Verdict.PAID, code="statement", at=line.at),
+        dedupe=Dedupe.NONE,
+        window=clock.NEVER,
+    )
+    if after != "returned":
+        return Finding("break", "split_not_returned")
+    return AGREES if back.state == "returned" else BOOKED
 
 
 @db.action

@@ -88,6 +88,7 @@ ROOM_APPS = [
         "orders",
         "risk",
         "payouts",
+        "splits",
         "reconciliation",
         "imports",
     )

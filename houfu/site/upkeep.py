@@ -25,6 +25,7 @@ from houfu.people.states import STAFF
 from houfu.policies import actions as policies
 from houfu.risk import actions as risk
 from houfu.risk.states import MACHINES as RISK
+from houfu.splits.states import MACHINES as SPLITS
 from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
@@ -36,6 +37,7 @@ MACHINES = {
     "beneficiary": states.pairs(BENEFICIARY),
     "approval": states.pairs(APPROVAL),
     **{machine: states.pairs(moves) for machine, moves in RISK.items()},
+    **{machine: states.pairs(moves) for machine, moves in SPLITS.items()},
     "endpoint": states.pairs(ENDPOINT),
     "delivery": states.pairs(DELIVERY),
 }

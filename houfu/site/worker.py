@@ -35,6 +35,8 @@ from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation import queries as reconciliation_queries
 from houfu.risk import actions as risk
 from houfu.risk import queries as risk_queries
+from houfu.splits import actions as splits
+from houfu.splits import tasks as split_tasks
 
 T = TypeVar("T")
 log = logging.getLogger("houfu.worker")
@@ -103,7 +105,7 @@ def _follow(notice: Notice) -> int:
         found = registry.channel(account.channel).settlement(account.principal, notice.ref)
         if found:
             step = Step(found.order_id, found.at, amount_fen=found.gross_fen, fee_fen=found.fee_fen)
-            orders.settle(by=BY, merchant_id=notice.merchant_id, steps=[step], settled_by="query")
+            splits.settle(by=BY, merchant_id=notice.merchant_id, steps=[step], settled_by="query")
     crash.point("notice.after")
     channels.notice_handled(merchant_id=notice.merchant_id, channel_account_id=notice.channel_account_id, id=notice.id)
     return 1
@@ -140,6 +142,11 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: limits.tend(BY),
     lambda: limit_actions.expire_adjustments(by=BY),
     lambda: limit_actions.tell_turns(by=BY),
+    lambda: split_tasks.follow_people(BY),
+    lambda: split_tasks.ask_channels(BY),
+    lambda: split_tasks.recall_refunds(BY),
+    lambda: split_tasks.work_off(NAME),
+    lambda: split_tasks.tell_partners(BY),
     lambda: payouts.note_late(by=BY),
     lambda: approvals.lapse(by=BY),
     look_around,

@@ -29,6 +29,7 @@ from houfu.people.models import Staff
 from houfu.people.states import move_staff
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation.actions import Finding
+from houfu.splits import actions as splits
 from houfu.testing.passkeys import SoftwarePasskey
 from houfu.testing.signing import give_passkey, sign
 
@@ -116,7 +117,7 @@ class Shop:
     def settle_by_query(self, amounts_fen: dict[str, int], fee_fen: int = 0) -> list[Outcome]:
         """Let a query confirm that the channel has credited orders."""
         steps = [Step(id, clock.now(), amount_fen=fen, fee_fen=fee_fen) for id, fen in amounts_fen.items()]
-        return orders.settle(by=WORKER, merchant_id=self.merchant_id, steps=steps, settled_by="query")
+        return splits.settle(by=WORKER, merchant_id=self.merchant_id, steps=steps, settled_by="query")
 
     def mature(self, at: datetime | None = None) -> int:
         """Mature what is due."""

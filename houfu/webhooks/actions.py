@@ -45,6 +45,13 @@ class RotationUnderWay(Refused):
     code = "webhooks_key_one_retiring"
 
 
+@db.refuse_on("webhooks_endpoint_partner")
+class PartnersVerbs(Invalid):
+    """A partner's endpoint is told limit.changed of named stores, and nothing else (L8)."""
+
+    code = "webhooks_endpoint_partner"
+
+
 class NotActive(Refused):
     """This endpoint is disabled or removed, and told nothing."""
 
@@ -61,11 +68,21 @@ def url_of(url: str) -> addresses.Target:
 
 
 @db.action
-def add(*, by: Actor, merchant_id: int, url: str, verbs: Sequence[str]) -> tuple[Endpoint, signing.Signer]:
+def add(
+    *,
+    by: Actor,
+    merchant_id: int,
+    url: str,
+    verbs: Sequence[str],
+    partner_id: int | None = None,
+    store_ids: Sequence[int] | None = None,
+) -> tuple[Endpoint, signing.Signer]:
     """Tell an endpoint what happens from now on, and return it with its keys, whose secret is shown this once.
 
     Args:
         verbs: of history, each as "payout.paid", "payout.*" or "*".
+        partner_id, store_ids: the party whose endpoint it is and the stores of which it is told that their limits have
+            changed (L8); whoever calls knows them to be the merchant's.
 
     Raises:
         UrlRefused, BadVerbs, NoRoom: nothing was added.
@@ -79,8 +96,10 @@ def add(*, by: Actor, merchant_id: int, url: str, verbs: Sequence[str]) -> tuple
     )
     place = min(set(range(1, MOST + 2)) - taken)
     endpoint_id = db.rows(
-        "INSERT INTO webhooks_endpoint (merchant_id, place, url, verbs, state, told_from, cursor, added_at)"
-        " SELECT %(merchant_id)s, %(place)s, %(url)s, %(verbs)s, 'active', seq, seq, %(now)s FROM ("
+        "INSERT INTO webhooks_endpoint (merchant_id, place, url, verbs, state, told_from, cursor, added_at,"
+        " partner_id, store_ids)"
+        " SELECT %(merchant_id)s, %(place)s, %(url)s, %(verbs)s, 'active', seq, seq, %(now)s, %(partner_id)s,"
+        " %(store_ids)s::bigint[] FROM ("
         " SELECT coalesce((SELECT seq FROM history_head WHERE merchant_id = %(merchant_id)s), 0) AS seq) h"
         " RETURNING id",
         {
@@ -89,6 +108,8 @@ def add(*, by: Actor, merchant_id: int, url: str, verbs: Sequence[str]) -> tuple
             "url": target.url,
             "verbs": _sorted(verbs),
             "now": clock.now(),
+            "partner_id": partner_id,
+            "store_ids": None if store_ids is None else sorted(set(store_ids)),
         },
     )[0].id
     signer = _new_key(merchant_id, endpoint_id)
@@ -189,11 +210,24 @@ def enable(*, by: Actor, merchant_id: int, id: int, skip: bool = False) -> Endpo
 def remove(*, by: Actor, merchant_id: int, id: int) -> None:
     """Take an endpoint away for good, with its keys; its log stays."""
     _held(by, merchant_id, id)
+    _remove(by, merchant_id, id)
+
+
+def _remove(by: Actor, merchant_id: int, id: int) -> None:
     states.move_endpoint("remove", Endpoint, {"merchant_id": merchant_id, "id": id}, disabled_for=None)
     Key.objects.filter(merchant_id=merchant_id, endpoint_id=id).delete()
     pending = Delivery.objects.filter(merchant_id=merchant_id, endpoint_id=id, state="pending")
     pending.update(state="given_up", next_at=None, ended_at=clock.now())
     _note("removed", by, merchant_id, id)
+
+
+@db.action
+def remove_partners(*, by: Actor, merchant_id: int, partner_id: int) -> None:
+    """Take all endpoints of a partner away for good; whoever calls may decide about it."""
+    theirs = Endpoint.objects.filter(merchant_id=merchant_id, partner_id=partner_id).exclude(state="removed")
+    for endpoint_id in sorted(theirs.values_list("id", flat=True)):
+        queries.lock_endpoint(merchant_id, endpoint_id, removed=False)
+        _remove(by, merchant_id, endpoint_id)
 
 
 @db.action

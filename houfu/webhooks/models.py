@@ -23,6 +23,8 @@ class Endpoint(models.Model):
     delivered_at = models.DateTimeField(null=True)
     latency_ms = models.IntegerField(null=True)
     added_at = models.DateTimeField()
+    partner_id = models.BigIntegerField(null=True)
+    store_ids = ArrayField(models.BigIntegerField(), null=True)
 
     class Meta:
         managed = False

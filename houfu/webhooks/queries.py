@@ -87,6 +87,15 @@ def endpoints(by: Actor, merchant_id: int) -> list[Endpoint]:
     return list(Endpoint.objects.filter(merchant_id=merchant_id).exclude(state="removed").order_by("id"))
 
 
+def watched_stores() -> list[tuple[int, int]]:
+    """Return the stores, by merchant and id, whose limits some partner's active endpoint is told of (L8)."""
+    found = db.rows(
+        "SELECT DISTINCT e.merchant_id, s.store_id FROM webhooks_endpoint e, unnest(e.store_ids) s (store_id)"
+        " WHERE e.partner_id IS NOT NULL AND e.state = 'active' ORDER BY 1, 2"
+    )
+    return [(row.merchant_id, row.store_id) for row in found]
+
+
 def public_keys(merchant_id: int, endpoint_id: int) -> list[str]:
     """Return the public keys that verify what an endpoint is told now, the current one first."""
     return [key.public_key for key in _active_keys(merchant_id, endpoint_id)]

@@ -13,6 +13,7 @@ import httpx2
 
 from houfu.channels.port import (
     Answer,
+    Bond,
     ChannelDown,
     Dedupe,
     Line,
@@ -22,7 +23,10 @@ from houfu.channels.port import (
     PayeeState,
     Report,
     Settlement,
+    Split,
+    SplitAnswer,
     Statement,
+    TakeBack,
     Transfer,
     Verdict,
 )
@@ -95,15 +99,20 @@ class SimulatorChannel:
 
     def _about(self, method: str, path: str, transfer: Transfer, body: bytes, at: datetime) -> Answer:
         try:
-            status, content = self._ask(method, path, transfer.principal, body, at)
-            said = self._read(content)
-            if status == 404 and said.get("code") == "not_found":
-                return Answer(Verdict.NOT_FOUND, "not_found")
-            if status != 200:
-                raise _Unbelievable(str(said.get("code") or f"http_{status}"))
-            return _judged(transfer, said)
+            said = self._said(method, path, transfer.principal, body, at)
+            return Answer(Verdict.NOT_FOUND, "not_found") if said is None else _judged(transfer, said)
         except _Unbelievable as wrong:
             return Answer(Verdict.UNKNOWN, str(wrong))
+
+    def _said(self, method: str, path: str, principal: str, body: bytes, at: datetime) -> dict[str, Any] | None:
+        """Return what is said of something under a request number; None where the channel knows no such number."""
+        status, content = self._ask(method, path, principal, body, at)
+        said = self._read(content)
+        if status == 404 and said.get("code") == "not_found":
+            return None
+        if status != 200:
+            raise _Unbelievable(str(said.get("code") or f"http_{status}"))
+        return said
 
     def payee_state(self, principal: str, payee: Payee) -> PayeeState:
         """Ask in which state an account is; UNKNOWN when no answer can be believed."""
@@ -113,6 +122,105 @@ class SimulatorChannel:
             return PayeeState(self._read(content).get("state")) if status == 200 else PayeeState.UNKNOWN
         except (_Unbelievable, ValueError):
             return PayeeState.UNKNOWN
+
+    def bind(self, principal: str, payee: Payee, relation: str) -> Bond:
+        """Ask that an account may receive parts of orders."""
+        wanted = {"kind": payee.kind, "account": payee.account, "name": payee.name, "relation": relation}
+        return self._bond("/v1/relations", principal, wanted)
+
+    def release(self, principal: str, payee: Payee) -> Bond:
+        """Ask that an account receives nothing any more."""
+        return self._bond("/v1/relations:release", principal, {"kind": payee.kind, "account": payee.account})
+
+    def _bond(self, path: str, principal: str, wanted: dict[str, Any]) -> Bond:
+        try:
+            status, content = self._ask("POST", path, principal, json.dumps(wanted).encode(), clock.now())
+            said = self._read(content)
+            same = status == 200 and said.get("account") == wanted["account"]
+            return Bond(said.get("status")) if same else Bond.UNKNOWN
+        except (_Unbelievable, ValueError):
+            return Bond.UNKNOWN
+
+    def max_ratio(self, principal: str) -> int:
+        """Ask which part of an order's net may be split, per mille."""
+        status, content = self._surely("GET", "/v1/max-ratio", principal, b"")
+        try:
+            permille = self._read(content).get("permille")
+        except _Unbelievable as wrong:
+            raise ChannelDown(said=str(wrong)) from wrong
+        if status != 200 or not isinstance(permille, int) or not 0 <= permille <= 1000:
+            raise ChannelDown(status=status)
+        return permille
+
+    def split(self, split: Split) -> SplitAnswer:
+        """Send a split, signed for its own instant."""
+        wanted = {
+            "request_no": split.request_no,
+            "order_id": split.order_id,
+            "currency": "CNY",
+            "receivers": [
+                {"kind": each.payee.kind, "account": each.payee.account, "amount_fen": each.amount_fen}
+                for each in split.receivers
+            ],
+        }
+        return self._about_split("POST", "/v1/splits", split, json.dumps(wanted).encode(), split.at)
+
+    def query_split(self, split: Split) -> SplitAnswer:
+        """Ask what became of a split."""
+        return self._about_split("GET", f"/v1/splits/{split.request_no}", split, b"", clock.now())
+
+    def _about_split(self, method: str, path: str, split: Split, body: bytes, at: datetime) -> SplitAnswer:
+        parts: tuple[Answer, ...] = ()
+        try:
+            said = self._said(method, path, split.principal, body, at)
+            if said is None:
+                return SplitAnswer(Answer(Verdict.NOT_FOUND, "not_found"))
+            _match(said, _expected_of_split(split))
+            whole = _answer(said)
+            told = said.get("receivers")
+            if not isinstance(told, list) or len(told) != len(split.receivers):
+                raise _Unbelievable("receivers")
+            for each, receiver in zip(told, split.receivers, strict=True):
+                if not isinstance(each, dict):
+                    raise _Unbelievable("receivers")
+                _match(each, {"account": receiver.payee.account, "amount_fen": receiver.amount_fen})
+                parts += (_answer({**each, "at": said.get("at")}),)
+        except _Unbelievable as wrong:
+            return SplitAnswer(Answer(Verdict.UNKNOWN, str(wrong)))
+        return SplitAnswer(whole, parts)
+
+    def take_back(self, wanted: TakeBack) -> Answer:
+        """Ask a receiver's part back, signed for its own instant."""
+        body = {
+            "request_no": wanted.request_no,
+            "split_no": wanted.split_no,
+            "account": wanted.receiver.payee.account,
+            "amount_fen": wanted.receiver.amount_fen,
+            "currency": "CNY",
+        }
+        return self._about_take_back("POST", "/v1/split-returns", wanted, json.dumps(body).encode(), wanted.at)
+
+    def query_take_back(self, wanted: TakeBack) -> Answer:
+        """Ask what became of asking a part back."""
+        return self._about_take_back("GET", f"/v1/split-returns/{wanted.request_no}", wanted, b"", clock.now())
+
+    def _about_take_back(self, method: str, path: str, wanted: TakeBack, body: bytes, at: datetime) -> Answer:
+        try:
+            said = self._said(method, path, wanted.principal, body, at)
+            if said is None:
+                return Answer(Verdict.NOT_FOUND, "not_found")
+            expected = {
+                "request_no": wanted.request_no,
+                "principal": wanted.principal,
+                "split_no": wanted.split_no,
+                "payee_account": wanted.receiver.payee.account,
+                "amount_fen": wanted.receiver.amount_fen,
+                "currency": "CNY",
+            }
+            _match(said, expected)
+            return _answer(said)
+        except _Unbelievable as wrong:
+            return Answer(Verdict.UNKNOWN, str(wrong))
 
     def report(self, principal: str, reports: Sequence[Report]) -> int:
         """Tell of receipts and refunds."""
@@ -242,9 +350,29 @@ def _judged(transfer: Transfer, said: dict[str, Any]) -> Answer:
         "currency": "CNY",
         "payee_account": transfer.payee.account,
     }
+    _match(said, expected)
+    return _answer(said)
+
+
+def _expected_of_split(split: Split) -> dict[str, Any]:
+    return {
+        "request_no": split.request_no,
+        "principal": split.principal,
+        "order_id": split.order_id,
+        "amount_fen": sum(each.amount_fen for each in split.receivers),
+        "currency": "CNY",
+        "payee_account": ",".join(each.payee.account for each in split.receivers),
+    }
+
+
+def _match(said: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Refuse to believe an answer that differs in any part from what was asked."""
     for name, value in expected.items():
         if said.get(name) != value:
             raise _Unbelievable(name)
+
+
+def _answer(said: Mapping[str, Any]) -> Answer:
     if said.get("status") not in STATUS:
         raise _Unbelievable("status")
     try:

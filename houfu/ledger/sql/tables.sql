@@ -23,6 +23,8 @@ INSERT INTO ledger_kind (kind, unit, grows_by, below_zero, gl_code, owner, meani
     ('claim:matured',       'CNY',   'credit', false, '2241', 'store',   'may be paid out'),
     ('claim:reserved',      'CNY',   'credit', false, '2241', 'store',   'set aside for payouts under way'),
     ('claim:disputed',      'CNY',   'credit', false, '2241', 'store',   'kept back while a buyer disputes'),
+    ('payable:party',       'CNY',   'credit', false, '2202', 'party',   'parts of orders that a supplier or carrier is to get'),
+    ('recall',              'CNY',   'debit',  false, '1221', 'store',   'refunded, and asked back from those who got parts of it'),
     ('deficit',             'CNY',   'debit',  false, '1221', 'store',   'refunded after it was paid out; the store owes it'),
     ('fee:expense:channel', 'CNY',   'debit',  false, '6603', 'channel', 'what the channel kept of settlements'),
     ('fee:expense:payout',  'CNY',   'debit',  false, '6603', 'channel', 'what the channel kept for payouts'),

@@ -60,6 +60,40 @@ CREATE TABLE merchants_store (
 );
 CREATE INDEX merchants_store_of_group ON merchants_store (merchant_id, group_id) WHERE group_id IS NOT NULL;
 
+-- Under a logistics agreement with a carrier what an account at a channel, or one of its stores, is credited matures at
+-- the pack's T+n for such (O4). The days are of business, both included; only when it was ended early is added. The
+-- carrier is a party of the merchant's (splits_party, which refers to it there).
+CREATE TABLE merchants_logistics_agreement (
+    merchant_id bigint NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    channel_account_id bigint NOT NULL,
+    store_id bigint,
+    carrier_id bigint NOT NULL,
+    document text NOT NULL CONSTRAINT merchants_agreement_document CHECK (length(document) BETWEEN 1 AND 500),
+    valid_from date NOT NULL,
+    valid_until date NOT NULL,
+    noted_by text NOT NULL,
+    noted_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (merchant_id, id),
+    CONSTRAINT merchants_agreement_days CHECK (valid_until >= valid_from),
+    CONSTRAINT merchants_agreement_account FOREIGN KEY (merchant_id, channel_account_id)
+        REFERENCES merchants_channel_account (merchant_id, id),
+    CONSTRAINT merchants_agreement_store FOREIGN KEY (merchant_id, store_id) REFERENCES merchants_store (merchant_id, id)
+);
+CREATE INDEX merchants_agreement_of_account ON merchants_logistics_agreement (merchant_id, channel_account_id);
+CREATE TRIGGER merchants_agreement_stays BEFORE DELETE OR TRUNCATE ON merchants_logistics_agreement
+    FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+
+-- merchants_agreed_v1: whether something of a store was credited under a logistics agreement in force at an instant.
+CREATE FUNCTION merchants_agreed_v1(_merchant bigint, _account bigint, _store bigint, _at timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN EXISTS (SELECT FROM merchants_logistics_agreement a
+                   WHERE a.merchant_id = _merchant AND a.channel_account_id = _account
+                     AND (a.store_id IS NULL OR a.store_id = _store) AND (a.ended_at IS NULL OR a.ended_at > _at)
+                     AND (_at AT TIME ZONE 'Asia/Shanghai')::date BETWEEN a.valid_from AND a.valid_until);
+GRANT EXECUTE ON FUNCTION merchants_agreed_v1 TO houfu_app;
+
 CREATE TRIGGER merchants_store_moves AFTER UPDATE ON merchants_store
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('store');
@@ -68,5 +102,6 @@ CREATE TRIGGER merchants_store_stays BEFORE DELETE OR TRUNCATE ON merchants_stor
 
 GRANT INSERT, UPDATE (name, uscc_verified_at) ON merchants_merchant TO houfu_app;
 GRANT INSERT, UPDATE (maturity_days) ON merchants_channel_account TO houfu_app;
+GRANT INSERT, UPDATE (ended_at) ON merchants_logistics_agreement TO houfu_app;
 GRANT INSERT, UPDATE (name, size) ON merchants_group TO houfu_app;
 GRANT INSERT, UPDATE (name, group_id, state, frozen_for, sharing) ON merchants_store TO houfu_app;

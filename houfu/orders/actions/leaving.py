@@ -1,4 +1,5 @@
-"""What payouts do to lots: money taken oldest first, given back, orders closed once all of theirs has left (W2)."""
+"""What payouts and splits do to lots: money taken oldest first or in parts, given back, orders closed once all of theirs
+has left (W2, L8)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,6 +57,28 @@ def free(*, merchant_id: int, parts: Sequence[Part], sent: bool) -> None:
     db.call(
         "orders_free_v1", merchant_id, [part.order_id for part in parts], [part.amount_fen for part in parts], int(sent)
     )
+
+
+def split(*, merchant_id: int, parts: Sequence[tuple[str, int]]) -> None:
+    """Give parts of settled orders to parties within the current action, before it books them (L8).
+
+    Args:
+        parts: order id and amount in fen, each order once.
+
+    Raises:
+        NotThatMuchLeft: nothing was given.
+    """
+    db.call("orders_split_v1", merchant_id, [order_id for order_id, _ in parts], [fen for _, fen in parts])
+
+
+def unsplit(*, by: Actor, merchant_id: int, order_id: str, amount_fen: int, at: datetime) -> str:
+    """Take a part in again that its party does not get, within the current action, before it books it.
+
+    Returns:
+        The account of the order's store that holds what is left of the order: settled or matured.
+    """
+    reopen(by=by, merchant_id=merchant_id, order_ids=[order_id], at=at)
+    return str(db.call("orders_split_v1", merchant_id, [order_id], [-amount_fen])[0].claim)
 
 
 def close(*, by: Actor, merchant_id: int, order_ids: Sequence[str], at: datetime) -> None:

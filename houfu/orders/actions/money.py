@@ -49,7 +49,8 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
     lent_to = limit_queries.stores_with_loans(merchant_id)
     if lent_to:
         lent_to &= queries.stores_of(merchant_id, [step.order_id for step in steps])
-    days = [policy.orders.maturity_days for policy in policies.at_each([step.at for step in steps])]
+    in_force = policies.at_each([step.at for step in steps])
+    days = [(policy.orders.maturity_days, policy.orders.logistics_maturity_days) for policy in in_force]
     rest, credited = _settle_plain(work, steps, settled_by, lent_to, days)
     exactly = _settle_each(settled_by, dict(zip((step.at for step in steps), days, strict=True)))
     outcomes = advance_rest(work, steps, rest, exactly, lent_to=sorted(lent_to))
@@ -68,7 +69,7 @@ def settle(*, by: Actor, merchant_id: int, steps: Sequence[Step], settled_by: st
 
 
 def _settle_plain(
-    work: Work, steps: Sequence[Step], settled_by: str, lent_to: set[int], days: list[int]
+    work: Work, steps: Sequence[Step], settled_by: str, lent_to: set[int], days: list[tuple[int, int]]
 ) -> tuple[list[int], list[_Credited]]:
     """Settle what is plain of a batch, and return the places of the rest and what was credited."""
     batch = ids.new()
@@ -82,7 +83,8 @@ def _settle_plain(
         [step.at for step in steps],
         [step.amount_fen for step in steps],
         [step.fee_fen for step in steps],
-        days,
+        [usual for usual, _ in days],
+        [logistics for _, logistics in days],
     )[0]
     if digest is None:
         return rest, []
@@ -96,8 +98,12 @@ def _settle_plain(
     return rest, credited
 
 
-def _settle_each(settled_by: str, days_at: Mapping[datetime, int]) -> Decider:
-    """Return what settles one order; `days_at` is the n of T+n at each step's instant where none is agreed (O4)."""
+def _settle_each(settled_by: str, days_at: Mapping[datetime, tuple[int, int]]) -> Decider:
+    """Return what settles one order.
+
+    Args:
+        days_at: the n of T+n at each step's instant where none is agreed, and under a logistics agreement (O4).
+    """
     agreed: dict[int, int | None] = {}
 
     def settled(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> None:
@@ -109,9 +115,12 @@ def _settle_each(settled_by: str, days_at: Mapping[datetime, int]) -> Decider:
         account_id = lot.channel_account_id
         if account_id not in agreed:
             agreed[account_id] = merchants.channel_account(work.merchant_id, account_id).maturity_days
-        days = agreed[account_id]
         lot.fee_fen, lot.settled_by, lot.settled_at = step.fee_fen, settled_by, step.at
-        day = clock.business_day(step.at) + timedelta(days=days_at[step.at] if days is None else days)
+        usual, logistics = days_at[step.at]
+        days = usual if agreed[account_id] is None else agreed[account_id]
+        if merchants.agreed(work.merchant_id, account_id, order.store_id, step.at):
+            days = min(days, logistics)
+        day = clock.business_day(step.at) + timedelta(days=days)
         lot.matures_at = clock.start_of(day)
         legs, order.legs = order.legs, Legs()
         work.post(books.settle(order.store_id, account_id, step.amount_fen, step.fee_fen))

@@ -45,32 +45,43 @@ def _refunded(work: Work, order: OrderRow, lot: LotRow | None, step: Step) -> No
     work.post(limits.release(freed, order.phase, order.store_id, order.pool_id))
     order.legs = order.legs.less(freed)
     order.refunded_fen += step.amount_fen
-    deficit_fen = 0
+    parts = rules.RefundParts(0, 0, 0, 0)
     if lot is not None:
-        deficit_fen = _take_back(work, order, lot, step.amount_fen)
+        parts = _take_back(work, order, lot, step.amount_fen)
         channels.report(
             work.merchant_id, lot.channel_account_id, Report("refund", order.id, step.ref, step.amount_fen, step.at)
         )
     if whole:
         order.state, order.state_before_dispute = target, None
-    work.step(order, step.at, ref=step.ref, fen=step.amount_fen, deficit_fen=deficit_fen, legs=freed, note=step.note)
+    work.step(
+        order,
+        step.at,
+        ref=step.ref,
+        fen=step.amount_fen,
+        deficit_fen=parts.deficit_fen,
+        recalled_fen=parts.recalled_fen,
+        legs=freed,
+        note=step.note,
+    )
 
 
-def _take_back(work: Work, order: OrderRow, lot: LotRow, fen: int) -> int:
-    """Take a refund out of a lot and return the part that became a deficit."""
+def _take_back(work: Work, order: OrderRow, lot: LotRow, fen: int) -> rules.RefundParts:
+    """Take a refund out of a lot and return where it came from, if the channel bore it."""
     if lot.settled_at is None:
         lot.refunded_fen += fen
         work.post(books.refund_unsettled(order.store_id, fen))
-        return 0
+        return rules.RefundParts(0, 0, 0, 0)
     parts = rules.refund_parts(lot, fen)
     claim = "claim:matured" if lot.matured_at else "claim:settled"
     channel = lot.channel_account_id
     lot.refunded_fen += fen
+    lot.split_fen -= parts.recalled_fen
     lot.disputed_fen -= parts.disputed_fen
     lot.deficit_fen += parts.deficit_fen
     work.post(books.refund_settled(order.store_id, channel, "claim:disputed", parts.disputed_fen, parts.deficit_fen))
     work.post(books.refund_settled(order.store_id, channel, claim, parts.left_fen, 0))
-    return parts.deficit_fen
+    work.post([books.recall(order.store_id, channel, parts.recalled_fen)])
+    return parts
 
 
 @db.action

@@ -43,7 +43,7 @@ async def serve(live: Live, keys: Keys, threads: Threads, scope: Scope, receive:
 
 async def _allowed(keys: Keys, scope: Scope) -> Actor:
     by = await keys.actor(scope)
-    by.require("limits:read")
+    by.require(by.watches)
     if by.merchant_id is None:
         raise MerchantKeyNeeded()
     return by

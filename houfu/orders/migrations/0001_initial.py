@@ -20,4 +20,5 @@ class Migration(migrations.Migration):
         "orders_allocate_v1.sql",
         "orders_free_v1.sql",
         "orders_free_lines_v1.sql",
+        "orders_split_v1.sql",
     )

@@ -8,8 +8,8 @@ CREATE FUNCTION orders_line_v1(
 -- orders_step_v1: a later step of an order as one line.
 CREATE FUNCTION orders_step_v1(_e orders_event) RETURNS text LANGUAGE sql STABLE
     RETURN concat_ws('|', (_e).no, (_e).order_id, (_e).verb, history_netstring_v1((_e).ref), extract(epoch FROM (_e).at),
-                     (_e).fen, (_e).fee_fen, (_e).deficit_fen, (_e).own_fen, (_e).pool_fen, (_e).temp_fen,
-                     (_e).tolerance_fen, history_netstring_v1((_e).note));
+                     (_e).fen, (_e).fee_fen, (_e).deficit_fen, (_e).recalled_fen, (_e).own_fen, (_e).pool_fen,
+                     (_e).temp_fen, (_e).tolerance_fen, history_netstring_v1((_e).note));
 -- orders_seal_v1: the digest of a batch's lines in their order. STABLE, so that it is inlined, as convert_to is.
 CREATE FUNCTION orders_seal_v1(_lines text[]) RETURNS bytea LANGUAGE sql STABLE
     RETURN sha256(convert_to(array_to_string(_lines, E'\n'), 'UTF8'));

@@ -2,12 +2,13 @@
 -- one. Plain is an order that is named once, stands as received or overdue in a store without a loan, and is credited
 -- with what its buyer owes. What is refused, repeated, disputed or repays a loan is not plain.
 -- All orders and lots named are locked, the rest included, and those on loans of `_lent_to`; accounts are the caller's.
--- `_days` is the n of T+n where the merchant has not agreed another with the channel (O4).
+-- `_days` is the n of T+n where the merchant has not agreed another with the channel, and `_logistics` the one under a
+-- logistics agreement, where it is the smaller (O4).
 -- Returns one row: the places of the `rest` in the arrays, from 0, the digest that seals the events (NULL if there are none),
 -- the orders settled that have a buyer, how many they are, and the sums to be posted, by store, pool and channel account.
 CREATE FUNCTION orders_settle_v1(
     _batch uuid, _merchant bigint, _settled_by text, _lent_to bigint[], _id text[], _at timestamptz[], _amount bigint[],
-    _fee bigint[], _days integer[]
+    _fee bigint[], _days integer[], _logistics integer[]
 ) RETURNS TABLE (
     rest integer[], digest bytea, bought text[], store_id bigint[], pool_id bigint[], channel_account_id bigint[], orders bigint[],
     gross_fen bigint[], fee_fen bigint[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[])
@@ -25,11 +26,12 @@ BEGIN
 
     RETURN QUERY
     WITH plain AS MATERIALIZED (
-        SELECT s.no, s.id, s.at, s.amount, s.fee, s.days, o.store_id, o.pool_id, l.channel_account_id,
+        SELECT s.no, s.id, s.at, s.amount, s.fee, s.days, s.logistics, o.store_id, o.pool_id, l.channel_account_id,
                o.buyer IS NOT NULL AS bought,
                o.open_own_fen AS own, o.open_pool_fen AS pool, o.open_temp_fen AS temp, o.open_tolerance_fen AS tolerance
         FROM (SELECT w.*, count(*) OVER (PARTITION BY w.id) AS times
-              FROM unnest(_id COLLATE "C", _at, _amount, _fee, _days) WITH ORDINALITY w (id, at, amount, fee, days, no)) s
+              FROM unnest(_id COLLATE "C", _at, _amount, _fee, _days, _logistics)
+                   WITH ORDINALITY w (id, at, amount, fee, days, logistics, no)) s
         JOIN orders_order o ON o.merchant_id = _merchant AND o.id = s.id
         JOIN orders_lot l ON l.merchant_id = _merchant AND l.id = s.id
         WHERE s.times = 1 AND o.state IN ('received', 'overdue') AND o.store_id <> ALL (_lent_to)
@@ -49,8 +51,10 @@ BEGIN
     ), lot_moved AS (
         UPDATE orders_lot l
         SET fee_fen = p.fee, settled_by = _settled_by, settled_at = p.at,
-            matures_at = ((p.at AT TIME ZONE 'Asia/Shanghai')::date + coalesce(a.maturity_days, p.days))::timestamp
-                         AT TIME ZONE 'Asia/Shanghai'
+            matures_at = ((p.at AT TIME ZONE 'Asia/Shanghai')::date
+                          + CASE WHEN merchants_agreed_v1(_merchant, p.channel_account_id, p.store_id, p.at)
+                                 THEN least(coalesce(a.maturity_days, p.days), p.logistics)
+                                 ELSE coalesce(a.maturity_days, p.days) END)::timestamp AT TIME ZONE 'Asia/Shanghai'
         FROM plain p JOIN merchants_channel_account a ON a.merchant_id = _merchant AND a.id = p.channel_account_id
         WHERE l.merchant_id = _merchant AND l.id = p.id
     ), total AS (

@@ -2,14 +2,16 @@
 -- Refuses with orders_event_once (a step is there already).
 CREATE FUNCTION orders_write_events_v1(
     _batch uuid, _merchant bigint, _order text[], _verb text[], _ref text[], _at timestamptz[], _fen bigint[],
-    _fee bigint[], _deficit bigint[], _own bigint[], _pool bigint[], _temp bigint[], _tolerance bigint[], _note text[]
+    _fee bigint[], _deficit bigint[], _recalled bigint[], _own bigint[], _pool bigint[], _temp bigint[],
+    _tolerance bigint[], _note text[]
 ) RETURNS TABLE (digest bytea) LANGUAGE sql BEGIN ATOMIC
     WITH written AS (
-        INSERT INTO orders_event (merchant_id, order_id, verb, ref, batch, no, at, fen, fee_fen, deficit_fen, own_fen,
-                                  pool_fen, temp_fen, tolerance_fen, note)
-        SELECT _merchant, order_id, verb, ref, _batch, no, at, fen, fee, deficit, own, pool, temp, tolerance, note
-        FROM unnest(_order, _verb, _ref, _at, _fen, _fee, _deficit, _own, _pool, _temp, _tolerance, _note)
-             WITH ORDINALITY e (order_id, verb, ref, at, fen, fee, deficit, own, pool, temp, tolerance, note, no)
+        INSERT INTO orders_event (merchant_id, order_id, verb, ref, batch, no, at, fen, fee_fen, deficit_fen,
+                                  recalled_fen, own_fen, pool_fen, temp_fen, tolerance_fen, note)
+        SELECT _merchant, order_id, verb, ref, _batch, no, at, fen, fee, deficit, recalled, own, pool, temp, tolerance,
+               note
+        FROM unnest(_order, _verb, _ref, _at, _fen, _fee, _deficit, _recalled, _own, _pool, _temp, _tolerance, _note)
+             WITH ORDINALITY e (order_id, verb, ref, at, fen, fee, deficit, recalled, own, pool, temp, tolerance, note, no)
         RETURNING *
     )
     SELECT orders_seal_v1(array_agg(orders_step_v1(w::orders_event) ORDER BY no)) FROM written w;
@@ -34,19 +36,19 @@ GRANT EXECUTE ON FUNCTION orders_write_orders_v1 TO houfu_app;
 CREATE FUNCTION orders_write_lots_v1(
     _merchant bigint, _id text[], _store bigint[], _channel_account bigint[], _trust text[], _received_at timestamptz[],
     _payment_due_at timestamptz[], _gross bigint[], _fee bigint[], _refunded bigint[], _lost bigint[], _deficit bigint[],
-    _disputed bigint[], _offset bigint[], _settled_by text[], _settled_at timestamptz[], _matures_at timestamptz[],
-    _matured_at timestamptz[]
+    _split bigint[], _disputed bigint[], _offset bigint[], _settled_by text[], _settled_at timestamptz[],
+    _matures_at timestamptz[], _matured_at timestamptz[]
 ) RETURNS void LANGUAGE sql BEGIN ATOMIC
     INSERT INTO orders_lot AS l (merchant_id, id, store_id, channel_account_id, trust, received_at, payment_due_at,
-                                 gross_fen, fee_fen, refunded_fen, lost_fen, deficit_fen, disputed_fen, offset_fen,
-                                 settled_by, settled_at, matures_at, matured_at)
+                                 gross_fen, fee_fen, refunded_fen, lost_fen, deficit_fen, split_fen, disputed_fen,
+                                 offset_fen, settled_by, settled_at, matures_at, matured_at)
     SELECT _merchant, w.*
     FROM unnest(_id, _store, _channel_account, _trust, _received_at, _payment_due_at, _gross, _fee, _refunded, _lost,
-                _deficit, _disputed, _offset, _settled_by, _settled_at, _matures_at, _matured_at) w
+                _deficit, _split, _disputed, _offset, _settled_by, _settled_at, _matures_at, _matured_at) w
     ON CONFLICT (merchant_id, id) DO UPDATE
     SET fee_fen = excluded.fee_fen, refunded_fen = excluded.refunded_fen, lost_fen = excluded.lost_fen,
-        deficit_fen = excluded.deficit_fen, disputed_fen = excluded.disputed_fen, offset_fen = excluded.offset_fen,
-        settled_by = excluded.settled_by, settled_at = excluded.settled_at, matures_at = excluded.matures_at,
+        deficit_fen = excluded.deficit_fen, split_fen = excluded.split_fen, disputed_fen = excluded.disputed_fen,
+        offset_fen = excluded.offset_fen, settled_by = excluded.settled_by, settled_at = excluded.settled_at, matures_at = excluded.matures_at,
         matured_at = excluded.matured_at;
 END;
 GRANT EXECUTE ON FUNCTION orders_write_lots_v1 TO houfu_app;

@@ -55,7 +55,8 @@ CREATE INDEX orders_order_lent ON orders_order (merchant_id, store_id) WHERE ope
 CREATE INDEX orders_order_unshipped ON orders_order (authorised_at) WHERE state = 'authorised';
 
 -- One row per step after the decision. `ref` tells several steps of one kind apart (refunds, disputes).
--- `fen` is the amount of the step; the legs are what it released, or moved from held to drawn.
+-- `fen` is the amount of the step; the legs are what it released, or moved from held to drawn. `recalled_fen` is what of a
+-- refund is to come back from the parties that got parts of the order (L8).
 CREATE TABLE orders_event (
     merchant_id bigint NOT NULL,
     order_id text COLLATE "C" NOT NULL,
@@ -67,6 +68,7 @@ CREATE TABLE orders_event (
     fen bigint NOT NULL,
     fee_fen bigint NOT NULL DEFAULT 0,
     deficit_fen bigint NOT NULL DEFAULT 0,
+    recalled_fen bigint NOT NULL DEFAULT 0,
     own_fen bigint NOT NULL DEFAULT 0,
     pool_fen bigint NOT NULL DEFAULT 0,
     temp_fen bigint NOT NULL DEFAULT 0,
@@ -75,6 +77,7 @@ CREATE TABLE orders_event (
     CONSTRAINT orders_event_once PRIMARY KEY (merchant_id, order_id, verb, ref),
     CONSTRAINT orders_event_order FOREIGN KEY (merchant_id, order_id) REFERENCES orders_order (merchant_id, id)
 );
+CREATE INDEX orders_event_recalled ON orders_event (merchant_id, order_id) WHERE recalled_fen > 0;
 
 -- What proves a receipt (O2). Carrier proof counts from `counts_at` on; a manual statement needs a second person's.
 CREATE TABLE orders_evidence (
@@ -107,6 +110,7 @@ CREATE TABLE orders_lot (
     refunded_fen bigint NOT NULL DEFAULT 0,
     lost_fen bigint NOT NULL DEFAULT 0,
     deficit_fen bigint NOT NULL DEFAULT 0,
+    split_fen bigint NOT NULL DEFAULT 0,
     disputed_fen bigint NOT NULL DEFAULT 0,
     allocated_fen bigint NOT NULL DEFAULT 0,
     offset_fen bigint NOT NULL DEFAULT 0,
@@ -116,18 +120,22 @@ CREATE TABLE orders_lot (
     matured_at timestamptz,
     generation integer NOT NULL DEFAULT 0,
     left_fen bigint NOT NULL GENERATED ALWAYS AS (
-        gross_fen - fee_fen - refunded_fen - lost_fen + deficit_fen - disputed_fen - allocated_fen - offset_fen) STORED,
+        gross_fen - fee_fen - refunded_fen - lost_fen + deficit_fen - split_fen - disputed_fen - allocated_fen
+        - offset_fen) STORED,
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT orders_lot_order FOREIGN KEY (merchant_id, id) REFERENCES orders_order (merchant_id, id),
-    CONSTRAINT orders_lot_amounts CHECK (gross_fen > 0 AND least(fee_fen, refunded_fen, lost_fen, deficit_fen, disputed_fen,
-                                                               allocated_fen, offset_fen) >= 0),
-    -- W2: what was taken from a lot never exceeds its net of refunds; a refund beyond what was left is a deficit (O7).
+    CONSTRAINT orders_lot_amounts CHECK (gross_fen > 0 AND least(fee_fen, refunded_fen, lost_fen, deficit_fen, split_fen,
+                                                               disputed_fen, allocated_fen, offset_fen) >= 0),
+    -- W2: what was taken from a lot never exceeds its net of refunds and of what parties got (L8); a refund beyond what
+    -- was left is a deficit (O7).
     CONSTRAINT orders_lot_allocated_within_net CHECK (left_fen >= 0),
     CONSTRAINT orders_lot_order_of_steps CHECK (
         (settled_at IS NULL) = (settled_by IS NULL) AND (settled_at IS NULL) = (matures_at IS NULL)
         AND (matured_at IS NULL OR settled_at IS NOT NULL)),
     -- Only matured money leaves (O4), and a receipt of low trust becomes money by a statement's line alone (O2).
     CONSTRAINT orders_lot_only_matured_leaves CHECK (matured_at IS NOT NULL OR allocated_fen + offset_fen = 0),
+    -- Parties get parts of what the channel has credited, never of what a buyer only owes (L8).
+    CONSTRAINT orders_lot_only_settled_is_split CHECK (settled_at IS NOT NULL OR split_fen = 0),
     CONSTRAINT orders_lot_low_trust_needs_statement CHECK (trust <> 'low' OR settled_by IS DISTINCT FROM 'query')
 ) WITH (fillfactor = 80);
 CREATE INDEX orders_lot_maturing ON orders_lot (matures_at) WHERE matured_at IS NULL;
@@ -144,5 +152,5 @@ GRANT INSERT, UPDATE (state, state_before_dispute, open_own_fen, open_pool_fen, 
                       refunded_fen) ON orders_order TO houfu_app;
 GRANT INSERT ON orders_event TO houfu_app;
 GRANT INSERT, UPDATE (counted) ON orders_evidence TO houfu_app;
-GRANT INSERT, UPDATE (fee_fen, refunded_fen, lost_fen, deficit_fen, disputed_fen, allocated_fen, offset_fen, settled_by,
-                      settled_at, matures_at, matured_at, generation) ON orders_lot TO houfu_app;
+GRANT INSERT, UPDATE (fee_fen, refunded_fen, lost_fen, deficit_fen, split_fen, disputed_fen, allocated_fen, offset_fen,
+                      settled_by, settled_at, matures_at, matured_at, generation) ON orders_lot TO houfu_app;

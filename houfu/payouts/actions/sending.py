@@ -5,6 +5,7 @@ from itertools import count
 from typing import NamedTuple
 from uuid import UUID
 
+from houfu.channels import rules as channel_rules
 from houfu.channels.port import Answer, Dedupe, Transfer, Verdict
 from houfu.history import actions as history
 from houfu.kernel import clock, crash, db, fence, ids
@@ -87,7 +88,7 @@ def begin(*, by: Actor, merchant_id: int, id: UUID, worker: str) -> bool:
     if code := waiting.last_look(payout):
         requests.give_up(by=by, payout=payout, verb="cancel", code=code, sent=False)
         return False
-    states.move("begin", Payout, _key(payout), next_action_at=now + rules.LEASE)
+    states.move("begin", Payout, _key(payout), next_action_at=now + channel_rules.LEASE)
     Attempt.objects.create(
         merchant_id=merchant_id, payout_id=id, request_no=_request_no(payout), worker=worker, sent_at=now
     )
@@ -117,7 +118,7 @@ def postpone(*, merchant_id: int, id: UUID) -> None:
     payout = _held(merchant_id, id)
     if payout.next_action_at is not None:
         Payout.objects.filter(**_key(payout)).update(
-            next_action_at=rules.look_again(clock.now(), payout.tries), tries=payout.tries + 1
+            next_action_at=channel_rules.look_again(clock.now(), payout.tries), tries=payout.tries + 1
         )
 
 
@@ -136,7 +137,7 @@ def record(*, by: Actor, merchant_id: int, id: UUID, answer: Answer, dedupe: Ded
     sent = queries.attempt(merchant_id, id)
     if sent is None:
         return payout.state
-    verdict = rules.conclude(answer.verdict, dedupe, sent.sent_at, window, now)
+    verdict = channel_rules.conclude(answer.verdict, dedupe, sent.sent_at, window, now)
     if verdict is Verdict.RETURNED and payout.state in SENT:
         _pay(by, payout, now, answer)
         payout = _held(merchant_id, id)
@@ -158,7 +159,7 @@ def record(*, by: Actor, merchant_id: int, id: UUID, answer: Answer, dedupe: Ded
             _key(payout),
             code=answer.code,
             tries=payout.tries + 1,
-            next_action_at=rules.look_again(now, payout.tries),
+            next_action_at=channel_rules.look_again(now, payout.tries),
         )
         history.record(
             f"payout.{'accepted' if verb == 'accept' else 'lost_sight_of'}",

@@ -137,9 +137,9 @@ def test_any_other_channel_is_never_sent_it_again_and_not_found_denies_once_it_c
 def test_not_found_is_a_denial_only_after_the_window_and_never_where_numbers_are_sent_again(dedupe, seconds, verdict):
     signed_at = clock.shanghai(2025, 11, 10, 10)
     at = signed_at + timedelta(seconds=seconds)
-    assert rules.conclude(Verdict.NOT_FOUND, dedupe, signed_at, WINDOW, at) is verdict
+    assert channel_rules.conclude(Verdict.NOT_FOUND, dedupe, signed_at, WINDOW, at) is verdict
     for other in set(Verdict) - {Verdict.NOT_FOUND}:
-        assert rules.conclude(other, dedupe, signed_at, WINDOW, at) is other
+        assert channel_rules.conclude(other, dedupe, signed_at, WINDOW, at) is other
 
 
 @pytest.mark.parametrize(("dedupe", "end"), [(Dedupe.STRICT, "unknown"), (Dedupe.RACY, "failed")])
@@ -156,7 +156,7 @@ def test_what_not_found_means_is_decided_by_when_the_request_was_signed(channel,
 def test_only_a_strict_channel_is_sent_a_number_again_and_only_where_it_has_not_got_it():
     for dedupe in Dedupe:
         for verdict in Verdict:
-            may = rules.may_repeat(verdict, dedupe)
+            may = channel_rules.may_repeat(verdict, dedupe)
             assert may is (dedupe is Dedupe.STRICT and verdict is Verdict.NOT_FOUND)
 
 

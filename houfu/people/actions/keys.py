@@ -4,12 +4,13 @@ import hashlib
 import ipaddress
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
-from houfu.people.actor import PERSONAL, SCOPES, Actor
+from houfu.people.actor import PARTNER, PERSONAL, SCOPES, Actor
 from houfu.people.models import ApiKey, Staff
 
 
@@ -26,9 +27,9 @@ class KeyLifeTooLong(Invalid):
     code = "people_key_one_year"
 
 
-@db.refuse_on("people_key_name_length", "people_key_person_length", "people_key_has_scope")
+@db.refuse_on("people_key_name_length", "people_key_person_length", "people_key_has_scope", "people_key_partner")
 class KeyIncomplete(Invalid):
-    """A key needs a name, a person and at least one scope."""
+    """A key needs a name, a person and at least one scope; a partner's needs stores."""
 
     code = "people_key_incomplete"
 
@@ -97,24 +98,77 @@ def create_key(
         raise NetworkUnreadable(said=str(error)) from error
     if staff_id is not None:
         person = _member(by, merchant_id, staff_id).person
-    secret, now = secrets.token_urlsafe(32), clock.now()
+    answers = person if by.merchant_id is None else by.person
+    return _made(
+        by,
+        merchant_id,
+        name=name,
+        person=answers,
+        scopes=sorted(set(scopes)),
+        expires_at=clock.now() + timedelta(days=days),
+        networks=read,
+        staff_id=staff_id,
+    )
+
+
+@db.action
+def create_partner_key(
+    *, by: Actor, merchant_id: int, partner_id: int, name: str, store_ids: Sequence[int], expires_at: datetime
+) -> tuple[ApiKey, str]:
+    """Make a key by which a partner reads the limits of named stores and nothing else, and return it with its token (L8).
+
+    Args:
+        partner_id: the party whose key it is; whoever calls knows it, and the stores, to be the merchant's.
+        expires_at: a year from now at most.
+
+    Raises:
+        KeyLifeTooLong, KeyIncomplete: no key was made.
+    """
+    _require(by, merchant_id)
+    return _made(
+        by,
+        merchant_id,
+        name=name,
+        person=f"party/{partner_id}",
+        scopes=[PARTNER],
+        expires_at=expires_at,
+        partner_id=partner_id,
+        store_ids=sorted(set(store_ids)),
+    )
+
+
+def _made(
+    by: Actor,
+    merchant_id: int,
+    *,
+    name: str,
+    person: str,
+    scopes: list[str],
+    expires_at: datetime,
+    networks: list[str] | None = None,
+    **whose: Any,
+) -> tuple[ApiKey, str]:
+    secret = secrets.token_urlsafe(32)
+    columns = ["staff_id", "partner_id", "store_ids"]
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
-        " networks, staff_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s) RETURNING id",
-        [
-            merchant_id,
-            name,
-            person if by.merchant_id is None else by.person,
-            digest(secret),
-            sorted(set(scopes)),
-            now,
-            now + timedelta(days=days),
-            read,
-            staff_id,
-        ],
+        " networks, staff_id, partner_id, store_ids)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s, %s, %s) RETURNING id",
+        [merchant_id, name, person, digest(secret), scopes, clock.now(), expires_at, networks]
+        + [whose.get(column) for column in columns],
     )[0].id
-    history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=sorted(set(scopes)))
+    said = {name: value for name, value in whose.items() if value is not None}
+    history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=scopes, **said)
     return ApiKey.objects.get(merchant_id=merchant_id, id=key_id), f"hf_{merchant_id}_{key_id}_{secret}"
+
+
+@db.action
+def revoke_partner_keys(*, by: Actor, merchant_id: int, partner_id: int) -> None:
+    """Revoke all keys of a partner; whoever calls may decide about it."""
+    held = ApiKey.objects.filter(merchant_id=merchant_id, partner_id=partner_id, revoked_at=None)
+    for key_id in sorted(held.values_list("id", flat=True)):
+        held.filter(id=key_id).update(revoked_at=clock.now())
+        history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{key_id}")
 
 
 @db.action

@@ -1,5 +1,6 @@
 """Who makes a request of the API: a key, or a person by their session, in a cookie or in `X-Session-Token`."""
 
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -11,10 +12,11 @@ from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 from houfu.kernel import isolation
 from houfu.kernel.errors import Forbidden, Unauthenticated
 from houfu.people import queries
-from houfu.people.actor import Actor
+from houfu.people.actor import PARTNER, Actor
 from houfu.people.sign_in import guard, sessions
 
 RECENT = timedelta(minutes=5)
+PARTNERS_DOOR = re.compile(r"/v1/stores/\d+/limit")  # all that a partner's key opens here (L8)
 
 
 class StepUpNeeded(Forbidden):
@@ -27,7 +29,10 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        return _entered(queries.actor_of(token, guard.peer(request)))
+        actor = queries.actor_of(token, guard.peer(request))
+        if PARTNER in actor.scopes and not PARTNERS_DOOR.fullmatch(request.path):
+            raise Forbidden(scope=PARTNER)
+        return _entered(actor)
 
 
 class SessionToken(APIKeyHeader):

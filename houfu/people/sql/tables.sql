@@ -70,6 +70,7 @@ GRANT INSERT, UPDATE (removed_at, sign_count) ON people_passkey TO houfu_app;
 
 -- API keys. The secret is 256 bits and kept as its SHA-256 alone. What people alone may do, no key may carry.
 -- A key of a member of the staff has their role and stores, and ends with them.
+-- A key of a partner (`partner_id`, a party of the merchant's) reads the limits of `store_ids`.
 -- A key with `networks` opens something from these addresses alone.
 CREATE TABLE people_api_key (
     merchant_id bigint NOT NULL,
@@ -84,9 +85,16 @@ CREATE TABLE people_api_key (
     revoked_at timestamptz,
     staff_id bigint,
     networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
+    partner_id bigint,
+    store_ids bigint[],
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
     CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR NOT scopes && '{platform:write,risk:write}'),
+    -- A partner's key reads the limits of named stores and nothing else; no other key is bound to stores by itself (L8).
+    CONSTRAINT people_key_partner CHECK (
+        CASE WHEN partner_id IS NULL THEN store_ids IS NULL AND NOT scopes && '{limits:watch}'
+             ELSE scopes = '{limits:watch}' AND staff_id IS NULL AND merchant_id > 0
+                  AND cardinality(store_ids) BETWEEN 1 AND 1000 AND array_position(store_ids, NULL) IS NULL END),
     CONSTRAINT people_key_person_scope CHECK (
         NOT scopes && '{approvals:write,beneficiaries:write,people:write,webhooks:write}')
 );

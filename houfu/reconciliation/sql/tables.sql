@@ -19,7 +19,7 @@ CREATE TABLE reconciliation_line (
     day date NOT NULL,
     no text COLLATE "C" NOT NULL,
     kind text NOT NULL CONSTRAINT reconciliation_line_kind
-        CHECK (kind IN ('settlement', 'refund', 'transfer', 'transfer_fee', 'return')),
+        CHECK (kind IN ('settlement', 'refund', 'transfer', 'transfer_fee', 'return', 'split', 'split_return')),
     ref text COLLATE "C" NOT NULL,
     amount_fen bigint NOT NULL CONSTRAINT reconciliation_line_amount CHECK (amount_fen > 0),
     fee_fen bigint NOT NULL,

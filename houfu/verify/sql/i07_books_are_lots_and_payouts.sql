@@ -1,4 +1,4 @@
--- I-07: every claim, debt and clearing account is what the lots and payouts under it say, to the fen.
+-- I-07: every claim, debt and clearing account is what the lots, payouts and splits under it say, to the fen.
 WITH lots AS (
     SELECT l.merchant_id, v.kind, l.store_id AS owner, v.fen
     FROM orders_lot l
@@ -21,15 +21,29 @@ WITH lots AS (
         ('fee:expense:payout', p.channel_account_id,
          CASE WHEN p.state IN ('submitting', 'submitted', 'unknown', 'paid') THEN p.fee_fen ELSE 0 END),
         ('fee:recovered', p.store_id, CASE p.state WHEN 'paid' THEN p.fee_fen ELSE 0 END)) AS v (kind, owner, fen)
+), parts AS (
+    SELECT q.merchant_id, v.kind, v.owner, v.fen
+    FROM splits_part q CROSS JOIN LATERAL (VALUES
+        ('payable:party', q.party_id, CASE q.state WHEN 'owed' THEN q.amount_fen - q.off_fen ELSE 0 END)) AS v (kind, owner, fen)
+), recalled AS (
+    SELECT e.merchant_id, 'recall' AS kind, l.store_id AS owner, e.recalled_fen AS fen
+    FROM orders_event e JOIN orders_lot l ON (l.merchant_id, l.id) = (e.merchant_id, e.order_id) WHERE e.recalled_fen > 0
+    UNION ALL
+    SELECT r.merchant_id, v.kind, s.store_id, v.fen
+    FROM splits_return r JOIN splits_split s ON (s.merchant_id, s.id) = (r.merchant_id, r.split_id)
+    CROSS JOIN LATERAL (VALUES
+        ('recall', CASE WHEN r.final_at IS NOT NULL THEN -r.amount_fen ELSE 0 END),
+        ('deficit', CASE r.state WHEN 'failed' THEN r.amount_fen ELSE 0 END)) AS v (kind, fen)
 ), channels AS (
     SELECT merchant_id, 'fee:expense:channel' AS kind, channel_account_id AS owner, fee_fen AS fen FROM orders_lot
 ), wanted AS (
     SELECT merchant_id, kind, owner, sum(fen) AS fen
-    FROM (SELECT * FROM lots UNION ALL SELECT * FROM payouts UNION ALL SELECT * FROM channels) x GROUP BY 1, 2, 3
+    FROM (SELECT * FROM lots UNION ALL SELECT * FROM payouts UNION ALL SELECT * FROM parts
+          UNION ALL SELECT * FROM recalled UNION ALL SELECT * FROM channels) x GROUP BY 1, 2, 3
 )
 SELECT merchant_id, kind, owner, coalesce(b.balance_fen, 0) AS booked_fen, coalesce(w.fen, 0) AS rows_fen
 FROM (SELECT * FROM ledger_account
       WHERE kind IN ('ar:buyer', 'claim:pending', 'claim:settled', 'claim:matured', 'claim:disputed', 'claim:reserved',
-                     'deficit', 'fee:recovered', 'fee:expense:channel', 'fee:expense:payout', 'cash:transit')) b
+                     'deficit', 'payable:party', 'recall', 'fee:recovered', 'fee:expense:channel', 'fee:expense:payout', 'cash:transit')) b
 FULL JOIN wanted w USING (merchant_id, kind, owner)
 WHERE coalesce(b.balance_fen, 0) <> coalesce(w.fen, 0)

@@ -3,7 +3,8 @@ WITH sealed AS (
     SELECT merchant_id, batch, sha256(convert_to(string_agg(line, E'\n' ORDER BY no), 'UTF8')) AS digest
     FROM (SELECT merchant_id, batch, no,
                  concat_ws('|', no, order_id, verb, octet_length(convert_to(ref, 'UTF8')) || ':' || ref,
-                           extract(epoch FROM at), fen, fee_fen, deficit_fen, own_fen, pool_fen, temp_fen, tolerance_fen,
+                           extract(epoch FROM at), fen, fee_fen, deficit_fen, recalled_fen, own_fen, pool_fen, temp_fen,
+                           tolerance_fen,
                            octet_length(convert_to(note, 'UTF8')) || ':' || note) AS line
           FROM orders_event ORDER BY 1, 2, 3) AS lines
     GROUP BY 1, 2

@@ -10,6 +10,7 @@ JOIN history_link l ON l.merchant_id = e.merchant_id AND l.seq > e.told_from AND
 LEFT JOIN webhooks_delivery d ON (d.merchant_id, d.endpoint_id, d.seq) = (e.merchant_id, e.id, l.seq)
 WHERE d.id IS NULL
   AND (ARRAY[l.verb, split_part(l.verb, '.', 1) || '.*', '*'] && e.verbs
+       AND (e.store_ids IS NULL OR l.subject = ANY (SELECT 'store/' || s FROM unnest(e.store_ids) s))
        OR (l.verb = 'endpoint.tested' AND l.subject = 'endpoint/' || e.id))
 UNION ALL
 SELECT d.merchant_id, d.endpoint_id, d.seq, 'tells of nothing'

@@ -1,7 +1,7 @@
 -- webhooks: history told to other systems. Endpoints, the keys that sign for them, deliveries and every attempt.
 
 -- Where a merchant's history is told. `cursor` is the last link that was looked at for it; all links after `told_from`
--- that its verbs name have a delivery. `place` counts a merchant's endpoints, of which there are twenty at most.
+-- that its verbs name have a delivery, of a partner's (`partner_id`) those about its stores. `place` counts a merchant's endpoints, of which there are twenty at most.
 CREATE TABLE webhooks_endpoint (
     merchant_id bigint NOT NULL REFERENCES merchants_merchant,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -24,7 +24,14 @@ CREATE TABLE webhooks_endpoint (
     delivered_at timestamptz,
     latency_ms integer,                    -- of the last delivery
     added_at timestamptz NOT NULL,
+    partner_id bigint,
+    store_ids bigint[],
     PRIMARY KEY (merchant_id, id),
+    -- A partner's endpoint is told that limits of its stores have moved, and nothing else (L8).
+    CONSTRAINT webhooks_endpoint_partner CHECK (
+        CASE WHEN partner_id IS NULL THEN store_ids IS NULL
+             ELSE verbs = '{limit.changed}' AND cardinality(store_ids) BETWEEN 1 AND 1000
+                  AND array_position(store_ids, NULL) IS NULL END),
     CONSTRAINT webhooks_endpoint_cursor CHECK (0 <= told_from AND told_from <= cursor)
 );
 CREATE UNIQUE INDEX webhooks_endpoint_place ON webhooks_endpoint (merchant_id, place) WHERE state <> 'removed';

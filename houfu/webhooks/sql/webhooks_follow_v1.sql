@@ -4,7 +4,7 @@
 CREATE FUNCTION webhooks_follow_v1(_at timestamptz, _endpoints integer, _links integer) RETURNS bigint
     LANGUAGE sql SET search_path = public, pg_temp AS $$
     WITH behind AS (
-        SELECT e.merchant_id, e.id, e.verbs, e.cursor, least(h.seq, e.cursor + _links) AS upto
+        SELECT e.merchant_id, e.id, e.verbs, e.store_ids, e.cursor, least(h.seq, e.cursor + _links) AS upto
         FROM webhooks_endpoint e JOIN history_head h ON h.merchant_id = e.merchant_id
         WHERE e.state = 'active' AND e.cursor < h.seq
         ORDER BY e.merchant_id, e.id LIMIT _endpoints FOR NO KEY UPDATE OF e SKIP LOCKED
@@ -12,7 +12,7 @@ CREATE FUNCTION webhooks_follow_v1(_at timestamptz, _endpoints integer, _links i
         INSERT INTO webhooks_delivery (merchant_id, endpoint_id, seq, state, next_at)
         SELECT b.merchant_id, b.id, l.seq, 'pending', _at
         FROM behind b JOIN history_link l ON l.merchant_id = b.merchant_id AND l.seq > b.cursor AND l.seq <= b.upto
-        WHERE webhooks_wants_v1(b.verbs, b.id, l.verb, l.subject)
+        WHERE webhooks_wants_v1(b.verbs, b.store_ids, b.id, l.verb, l.subject)
         ORDER BY b.merchant_id, b.id, l.seq
         ON CONFLICT ON CONSTRAINT webhooks_delivery_once DO NOTHING
     ), moved AS (

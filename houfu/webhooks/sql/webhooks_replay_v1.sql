@@ -9,7 +9,7 @@ CREATE FUNCTION webhooks_replay_v1(
         SELECT e.merchant_id, e.id, l.seq, 'pending', _at
         FROM webhooks_endpoint e JOIN history_link l ON l.merchant_id = e.merchant_id AND l.seq <= e.cursor
         WHERE (e.merchant_id, e.id) = (_merchant, _endpoint) AND l.at >= _from AND l.at < _to
-          AND webhooks_wants_v1(e.verbs, e.id, l.verb, l.subject)
+          AND webhooks_wants_v1(e.verbs, e.store_ids, e.id, l.verb, l.subject)
         ORDER BY l.seq
         ON CONFLICT ON CONSTRAINT webhooks_delivery_once DO UPDATE
             SET state = 'pending', tries = 0, since = NULL, next_at = _at, ended_at = NULL

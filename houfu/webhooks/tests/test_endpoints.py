@@ -47,7 +47,7 @@ def test_an_endpoint_is_told_what_happens_from_now_on(ours):
 
 @pytest.mark.parametrize("verb", [f"{begin}raised" for begin in history.CONFIDENTIAL])
 def test_what_only_risk_may_read_is_told_to_nobody(verb):
-    wanted = "SELECT webhooks_wants_v1(%s, 1, %s, 'x/1') AS wanted"
+    wanted = "SELECT webhooks_wants_v1(%s, NULL, 1, %s, 'x/1') AS wanted"
     for verbs in (["*"], [verb], [f"{verb.partition('.')[0]}.*"]):
         assert not db.rows(wanted, [verbs, verb])[0].wanted
     assert db.rows(wanted, [["*"], "payout.paid"])[0].wanted

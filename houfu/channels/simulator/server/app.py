@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from houfu.channels.simulator import signing
-from houfu.channels.simulator.server import work
+from houfu.channels.simulator.server import splits, work
 from houfu.channels.simulator.server.store import SHANGHAI, Store
 
 Handler = Callable[["Channel", Request, str, bytes], Awaitable[tuple[int, Any, str]]]
@@ -244,6 +244,41 @@ async def query_payee(channel: Channel, request: Request, principal: str, body: 
     return 200, {"state": found["state"] if found else "normal"}, ""
 
 
+async def post_relation(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Bind an account as a receiver, or release it."""
+    wanted = json.loads(body)
+    if request.url.path.endswith(":release"):
+        status = splits.release(channel.store, principal, wanted["account"])
+    else:
+        status = splits.bind(channel.store, principal, wanted)
+    return 200, {"account": wanted["account"], "status": status}, ""
+
+
+async def get_max_ratio(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Say which part of an order's net is given to receivers at most."""
+    return 200, {"permille": channel.store.script["max_ratio_permille"]}, ""
+
+
+async def post_split(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Take a split."""
+    return await splits.take(channel.store, "split", "splits", principal, json.loads(body), channel.now())
+
+
+async def post_split_return(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Take a part back from its receiver."""
+    return await splits.take(channel.store, "split_return", "split_returns", principal, json.loads(body), channel.now())
+
+
+async def get_split(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Say what became of a split, or of taking a part back."""
+    spoil = channel.store.next_from("queries") or ""
+    table = "split" if request.url.path.startswith("/v1/splits/") else "split_return"
+    there = splits.find(channel.store, table, principal, request.path_params["request_no"])
+    if there is None or there["hidden"]:
+        return 404, {"code": "not_found"}, spoil
+    return 200, splits.view(channel.store, table, there), spoil
+
+
 async def post_reports(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
     """Take in receipts and refunds, all of them or, where the script says "half", the first half."""
     reports = json.loads(body)["reports"]
@@ -352,6 +387,13 @@ def build(channel: Channel) -> Starlette:
         ("POST", "/v1/transfers", post_transfer),
         ("GET", "/v1/transfers/{request_no}", get_transfer),
         ("POST", "/v1/payees/query", query_payee),
+        ("POST", "/v1/relations", post_relation),
+        ("POST", "/v1/relations:release", post_relation),
+        ("GET", "/v1/max-ratio", get_max_ratio),
+        ("POST", "/v1/splits", post_split),
+        ("GET", "/v1/splits/{request_no}", get_split),
+        ("POST", "/v1/split-returns", post_split_return),
+        ("GET", "/v1/split-returns/{request_no}", get_split),
         ("POST", "/v1/reports", post_reports),
         ("GET", "/v1/settlements/{order_id}", get_settlement),
         ("GET", "/v1/statements/{day}", get_statement),

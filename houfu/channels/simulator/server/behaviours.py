@@ -1,6 +1,7 @@
 """What can go right and wrong with a transfer, by name."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -31,6 +32,11 @@ DONE = {
     "maintenance": "never",
     "duplicate_statement_lines": "now",  # the statement shows its lines twice
 }
+# What can become of a split or of asking a part back; no notice is sent of either.
+SPLIT_DONE = {
+    **{name: done for name, done in DONE.items() if name not in ("paid_then_returned", "duplicate_statement_lines")},
+    "partial": "now",  # the first receiver gets its part, the others are denied theirs
+}
 NOTICES = ("once", "never", "many", "reordered", "before_answer", "late", "foreign", "replayed", "forged")
 
 
@@ -39,7 +45,7 @@ class Behaviour:
     """How one transfer fares.
 
     Args:
-        name: one of DONE.
+        name: one of DONE, or of SPLIT_DONE.
         seconds: until a "later" one is executed or denied.
         days: until a paid one is returned.
         notice: one of NOTICES.
@@ -52,10 +58,10 @@ class Behaviour:
 
     @property
     def done(self) -> str:
-        return DONE[self.name]
+        return {**SPLIT_DONE, **DONE}[self.name]
 
 
-def read(said: str | dict[str, Any]) -> Behaviour:
+def read(said: str | dict[str, Any], known: Mapping[str, str] = DONE) -> Behaviour:
     """Read a behaviour from a script: its name, or a table with its parameters.
 
     Raises:
@@ -65,7 +71,7 @@ def read(said: str | dict[str, Any]) -> Behaviour:
     if unknown := stated.keys() - {f.name for f in fields(Behaviour)}:
         raise ValueError(f"unknown parameters: {sorted(unknown)}")
     behaviour = Behaviour(**stated)
-    if behaviour.name not in DONE or behaviour.notice not in NOTICES:
+    if behaviour.name not in known or behaviour.notice not in NOTICES:
         raise ValueError(f"unknown behaviour: {behaviour}")
     return behaviour
 

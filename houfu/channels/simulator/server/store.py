@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from houfu.channels.simulator.server.behaviours import Behaviour, read
+from houfu.channels.simulator.server.behaviours import SPLIT_DONE, Behaviour, read
 
 SHANGHAI = timezone(timedelta(hours=8))
 
@@ -35,6 +35,19 @@ CREATE INDEX IF NOT EXISTS line_of_day ON line (principal, day, at, no);
 CREATE TABLE IF NOT EXISTS notice (
     id TEXT PRIMARY KEY, principal TEXT, kind TEXT, ref TEXT, due_at TEXT, copies INTEGER, variant TEXT, sent INTEGER);
 CREATE TABLE IF NOT EXISTS payee (account TEXT PRIMARY KEY, state TEXT);
+CREATE TABLE IF NOT EXISTS relation (principal TEXT, account TEXT, relation TEXT, PRIMARY KEY (principal, account));
+CREATE TABLE IF NOT EXISTS split (
+    principal TEXT, request_no TEXT, digest TEXT NOT NULL, order_id TEXT NOT NULL, status TEXT NOT NULL,
+    code TEXT NOT NULL DEFAULT '', at TEXT NOT NULL, behaviour TEXT NOT NULL, due_at TEXT,
+    hidden INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (principal, request_no));
+CREATE TABLE IF NOT EXISTS receiver (
+    principal TEXT, request_no TEXT, place INTEGER, account TEXT NOT NULL, amount_fen INTEGER NOT NULL,
+    status TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', returned_fen INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (principal, request_no, place));
+CREATE TABLE IF NOT EXISTS split_return (
+    principal TEXT, request_no TEXT, digest TEXT NOT NULL, split_no TEXT NOT NULL, account TEXT NOT NULL,
+    amount_fen INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL DEFAULT '', at TEXT NOT NULL,
+    behaviour TEXT NOT NULL, due_at TEXT, hidden INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (principal, request_no));
 CREATE TABLE IF NOT EXISTS call (endpoint TEXT PRIMARY KEY, times INTEGER);
 CREATE TABLE IF NOT EXISTS script (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), document TEXT);
 """
@@ -50,6 +63,10 @@ SCRIPT = {
     "duplicate_lines": False,
     "reports": "all",
     "queries": [],
+    "splits": [],
+    "split_returns": [],
+    "max_ratio_permille": 900,
+    "refuses_relations": [],
 }
 
 
@@ -100,6 +117,8 @@ class Store:
             raise ValueError(f"unknown: {sorted(unknown)}")
         for said in [*changes.get("transfers", []), changes.get("default", "ok")]:
             read(said)
+        for said in [*changes.get("splits", []), *changes.get("split_returns", [])]:
+            read(said, SPLIT_DONE)
         document = json.dumps({**self.script, **changes})
         self.db.execute(
             "INSERT INTO script VALUES (1, ?) ON CONFLICT DO UPDATE SET document = excluded.document", [document]
@@ -135,6 +154,13 @@ class Store:
             [principal, day, kind, ref, amount_fen, fee_fen, delta_fen, at.isoformat()],
         )
 
+    def executed(self, principal: str, request_no: str, amount_fen: int, at: datetime, fee_fen: int = 0) -> None:
+        """Count an execution, however often there is one of a number."""
+        self.db.execute(
+            "INSERT INTO execution (principal, request_no, amount_fen, fee_fen, at) VALUES (?, ?, ?, ?, ?)",
+            [principal, request_no, amount_fen, fee_fen, at.isoformat()],
+        )
+
     def execute(
         self, principal: str, request_no: str, amount_fen: int, fee_fen: int, account: str, at: datetime
     ) -> str:
@@ -144,10 +170,7 @@ class Store:
             return "payee_closed"
         if self.balance(principal) < amount_fen + fee_fen:
             return "balance_not_enough"
-        self.db.execute(
-            "INSERT INTO execution (principal, request_no, amount_fen, fee_fen, at) VALUES (?, ?, ?, ?, ?)",
-            [principal, request_no, amount_fen, fee_fen, at.isoformat()],
-        )
+        self.executed(principal, request_no, amount_fen, at, fee_fen)
         self.book(principal, "transfer", request_no, amount_fen, 0, -amount_fen, at)
         if fee_fen:
             self.book(principal, "transfer_fee", request_no, fee_fen, 0, -fee_fen, at)

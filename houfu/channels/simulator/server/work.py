@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-from houfu.channels.simulator.server import behaviours
+from houfu.channels.simulator.server import behaviours, splits
 from houfu.channels.simulator.server.behaviours import Behaviour
 from houfu.channels.simulator.server.store import SHANGHAI, Store
 
@@ -16,6 +16,7 @@ def finish(store: Store, now: datetime) -> dict[str, int]:
             "settled": _settle(store, now),
             "finished": _finish_transfers(store, now),
             "returned": _give_back(store, now),
+            "split": splits.finish(store, now),
         }
 
 
