@@ -96,7 +96,8 @@ def pool_figures(by: Actor, merchant_id: int, pool_id: int) -> PoolFigures:
 
 
 def _room(rooms: Mapping[int, PoolFigures], pool_id: int | None) -> int:
-    return rooms[pool_id].room_fen if pool_id in rooms else 0
+    found = rooms.get(pool_id or 0)
+    return found.room_fen if found else 0
 
 
 def _rooms(pools: Iterable[Pool], stands: Mapping[Account, int], at: datetime) -> dict[int, PoolFigures]:
