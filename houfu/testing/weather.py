@@ -1,11 +1,11 @@
-"""A provider of weather on this machine, which speaks as Open-Meteo and as QWeather do, and misbehaves as it is told."""
+"""A provider of weather on this machine: it speaks as Open-Meteo and QWeather do, and misbehaves as it is told."""
 
 import base64
 import gzip
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -86,7 +86,8 @@ class Sky:
         except (InvalidSignature, ValueError, AssertionError):
             return False
         now = machine_now().timestamp()
-        return told == {"alg": "EdDSA", "kid": "K1"} and claims["sub"] == "P1" and claims["iat"] <= now < claims["exp"]
+        valid = claims["sub"] == "P1" and claims["iat"] <= now < claims["exp"]
+        return bool(valid and told == {"alg": "EdDSA", "kid": "K1"})
 
 
 def _unb64(said: str) -> bytes:
@@ -120,12 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "http://127.0.0.1:1/elsewhere")
         self.send_header("Content-Length", str(len(body or b"")))
         self.end_headers()
-        try:
+        with suppress(OSError):  # whoever asked may have gone
             self.wfile.write(body or b"")
-        except OSError:
-            pass  # whoever asked has gone
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the library's name
         pass
 
 

@@ -88,14 +88,13 @@ def follow(
     open_ = _standing(limit_queries.weather_standing(merchant_id, pool_id, now))
     plan = rules.plan(rain, open_, _standing(limit_queries.weather_refused(merchant_id, pool_id, now)), now)
     source = {"provider": provider, "place": place, "observed_at": observed_at.isoformat()}
-    key = {"by": by, "merchant_id": merchant_id}
     for id in plan.withdraw:
-        limits.withdraw_adjustment(**key, id=id, reason="the rain is over, or falls at another time")
+        limits.withdraw_adjustment(by=by, merchant_id=merchant_id, id=id, reason="no rain then any more")
     for id in plan.refresh:
-        limits.refresh_adjustment(**key, id=id, source=source)
+        limits.refresh_adjustment(by=by, merchant_id=merchant_id, id=id, source=source)
     for window in plan.propose:
         limits.propose(
-            **key, pool_id=pool_id, kind="weather", amount_fen=rain_fen, valid_from=window.start,
+            by=by, merchant_id=merchant_id, pool_id=pool_id, kind="weather", amount_fen=rain_fen, valid_from=window.start,
             valid_until=window.end, reason="rain", source=source,
         )  # fmt: skip
 

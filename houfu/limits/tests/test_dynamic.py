@@ -230,7 +230,8 @@ def test_newer_data_that_says_the_same_lets_an_adjustment_stand_longer(clock):
 
 @pytest.mark.parametrize(("at", "usable_fen"), [
     ((4, 59, 59), 1000), ((5, 0, 0), 80), ((10, 59, 59), 80), ((11, 0, 0), 1000), ((16, 59, 59), 1000),
-    ((17, 0, 0), 200), ((22, 59, 59), 200), ((23, 0, 0), 90), ((23, 59, 59), 90), ((0, 0, 0), 90), ((1, 59, 59), 90), ((2, 0, 0), 1000),
+    ((17, 0, 0), 200), ((22, 59, 59), 200), ((23, 0, 0), 90),
+    ((23, 59, 59), 90), ((0, 0, 0), 90), ((1, 59, 59), 90), ((2, 0, 0), 1000),
 ])  # fmt: skip
 def test_time_bands_cap_a_pool_between_their_times(clock, at, usable_fen):
     """L5."""

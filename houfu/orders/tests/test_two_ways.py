@@ -83,8 +83,8 @@ def cap(shop, caps):
     if caps["bands"] is not None:
         by_half_hour = dict(caps["bands"])
         bands = [
-            {"name": str(n), "opens": f"{9 + n // 2:02}:{n % 2 * 3}0", "closes": f"{9 + (n + 1) // 2:02}:{(n + 1) % 2 * 3}0",
-             "limit_fen": fen}
+            {"name": str(n), "opens": f"{9 + n // 2:02}:{n % 2 * 3}0",
+             "closes": f"{9 + (n + 1) // 2:02}:{(n + 1) % 2 * 3}0", "limit_fen": fen}
             for n, fen in by_half_hour.items()
         ]  # fmt: skip
         made = limits.propose_bands(**key, bands=bands, reason="时段", source={})

@@ -1,7 +1,8 @@
-"""Rain lets more of a pool be used, for as long as it falls and the data is fresh; what is no answer changes nothing (L6)."""
+"""Rain lets more of a pool be used while it falls and the data is fresh; what is no answer changes nothing (L6)."""
 
 import json
 from datetime import UTC, timedelta
+from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -128,10 +129,12 @@ def test_open_meteo_is_not_believed_in_other_units_or_forms(home, sky, change, w
 
 
 @pytest.mark.parametrize(("change", "why"), [
-    (lambda said: said.update(code="402"), "code_402"), (lambda said: said.update(updateTime="2025-11-10T10:00"), "unreadable"),
+    (lambda said: said.update(code="402"), "code_402"),
+    (lambda said: said.update(updateTime="2025-11-10T10:00"), "unreadable"),
     (lambda said: said["hourly"][0].update(precip="1.0 mm"), "unreadable"),
     (lambda said: said["hourly"][0].update(precip="nan"), "unreadable"),
-    (lambda said: said["hourly"][0].update(precip=None), "unreadable"), (lambda said: said.update(hourly=[]), "unreadable"),
+    (lambda said: said["hourly"][0].update(precip=None), "unreadable"),
+    (lambda said: said.update(hourly=[]), "unreadable"),
 ])  # fmt: skip
 def test_qweather_is_not_believed_in_other_forms(home, sky, change, why):
     key = Ed25519PrivateKey.generate()
@@ -174,7 +177,7 @@ def test_a_provider_is_asked_at_the_host_of_the_settings_or_not_at_all(home, tex
         observe()
 
 
-# What it does to pools -------------------------------------------------------------------------------------------------
+# What it does to pools ------------------------------------------------------------------------------------------------
 
 
 class Ground:
@@ -372,7 +375,7 @@ tenths = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 def test_times_of_rain_cover_the_hours_with_rain_and_no_others(rain, least, now, until):
     hours = [Hour(TEN + n * HOUR, each) for n, each in enumerate(rain)]
     found = rules.windows(hours, least, TEN + now * HOUR, TEN + until * HOUR)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.end < after.start
     wet = {n for n, each in enumerate(rain) if each >= least}
     covered = {n for n in range(40) if any(w.start <= TEN + n * HOUR < w.end for w in found)}
