@@ -1,4 +1,4 @@
-"""houfu limit and pool: how much open exposure a store or a group may carry."""
+"""houfu limit: how much open exposure a store may carry."""
 
 from dataclasses import asdict
 
@@ -9,7 +9,6 @@ from houfu.limits import actions, queries
 from houfu.people.actor import operator
 
 LOAN = "id store_id amount_fen repaid_fen state opened_at due_at"
-POOL = "id group_id share limit_fen state"
 
 
 @click.group()
@@ -77,83 +76,3 @@ def loans(merchant_id: int, operator_: str, as_json: bool) -> None:
 def note(merchant_id: int, store_id: int, text: str, operator_: str) -> None:
     """Open the band above a store's limit for a day. Example: houfu limit note 1 1 双十一备货已到"""
     actions.note_tolerance(by=operator(operator_), merchant_id=merchant_id, store_id=store_id, note=text)
-
-
-@click.group()
-def pool() -> None:
-    """The shared limits of groups."""
-
-
-@pool.command("open")
-@click.argument("merchant_id", type=int)
-@click.argument("group_id", type=int)
-@click.option("--share", type=int, required=True, help="The k of own : shared = 1 : k.")
-@operator_option
-@json_option
-def open_pool(merchant_id: int, group_id: int, share: int, operator_: str, as_json: bool) -> None:
-    """Open a group's pool. Example: houfu pool open 1 1 --share 2"""
-    opened = actions.open_pool(by=operator(operator_), merchant_id=merchant_id, group_id=group_id, share=share)
-    emit(fields(opened, POOL), as_json)
-
-
-@pool.command()
-@click.argument("merchant_id", type=int)
-@click.argument("pool_id", type=int)
-@click.argument("store_id", type=int)
-@click.option("--contribution", type=YUAN, default="0", show_default=True, help="Own limit that moves there.")
-@operator_option
-def join(merchant_id: int, pool_id: int, store_id: int, contribution: int, operator_: str) -> None:
-    """Make a store a member. Example: houfu pool join 1 1 2 --contribution 10000"""
-    actions.join_pool(
-        by=operator(operator_),
-        merchant_id=merchant_id,
-        pool_id=pool_id,
-        store_id=store_id,
-        contribution_fen=contribution,
-    )
-
-
-@pool.command("grant")
-@click.argument("merchant_id", type=int)
-@click.argument("pool_id", type=int)
-@click.argument("amount", type=YUAN)
-@operator_option
-def grant_pool(merchant_id: int, pool_id: int, amount: int, operator_: str) -> None:
-    """Give a pool the operator's own limit. Example: houfu pool grant 1 1 300000"""
-    actions.grant_pool(by=operator(operator_), merchant_id=merchant_id, pool_id=pool_id, amount_fen=amount)
-
-
-@pool.command()
-@click.argument("merchant_id", type=int)
-@click.argument("pool_id", type=int)
-@operator_option
-def freeze(merchant_id: int, pool_id: int, operator_: str) -> None:
-    """Stop new draws. Example: houfu pool freeze 1 1"""
-    actions.freeze_pool(by=operator(operator_), merchant_id=merchant_id, id=pool_id)
-
-
-@pool.command()
-@click.argument("merchant_id", type=int)
-@click.argument("pool_id", type=int)
-@operator_option
-def unfreeze(merchant_id: int, pool_id: int, operator_: str) -> None:
-    """Let it be drawn from again. Example: houfu pool unfreeze 1 1"""
-    actions.unfreeze_pool(by=operator(operator_), merchant_id=merchant_id, id=pool_id)
-
-
-@pool.command("list")
-@click.argument("merchant_id", type=int)
-@operator_option
-@json_option
-def list_pools(merchant_id: int, operator_: str, as_json: bool) -> None:
-    """List a merchant's pools and their members. Example: houfu pool list 1 --json"""
-    emit(
-        [
-            {
-                **fields(row, POOL),
-                "members": [fields(each, "store_id contributed_fen") for each in queries.members(merchant_id, row.id)],
-            }
-            for row in queries.pools(operator(operator_), merchant_id)
-        ],
-        as_json,
-    )

@@ -18,6 +18,7 @@ from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
 from houfu.limits.api import router as limits
+from houfu.limits.pools_api import router as pools
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
@@ -53,7 +54,7 @@ api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
     approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    pools, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

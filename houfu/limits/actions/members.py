@@ -125,6 +125,7 @@ def suspend_member(*, by: Actor, merchant_id: int, pool_id: int, store_id: int, 
 @db.action
 def resume_member(*, by: Actor, merchant_id: int, pool_id: int, store_id: int) -> None:
     """Let a suspended member draw again; on probation, where that is not over."""
+    queries.access_pool(by, "limits:write", merchant_id, pool_id)
     member = _member(merchant_id, pool_id, store_id)
     waits = member.probation_until is not None and clock.now() < member.probation_until
     verb = "resume_probation" if waits else "resume"
