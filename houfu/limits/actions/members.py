@@ -1,6 +1,7 @@
 """The members of a pool: joined, on probation, suspended, gone."""
 
 from datetime import timedelta
+from typing import Any
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
@@ -132,7 +133,7 @@ def resume_member(*, by: Actor, merchant_id: int, pool_id: int, store_id: int) -
     _step(by, merchant_id, pool_id, store_id, verb, "pool.member_resumed")
 
 
-def _step(by: Actor, merchant_id: int, pool_id: int, store_id: int, verb: str, said: str, **more: str) -> None:
+def _step(by: Actor, merchant_id: int, pool_id: int, store_id: int, verb: str, said: str, **more: Any) -> None:
     queries.access_pool(by, "limits:write", merchant_id, pool_id)
     member = _member(merchant_id, pool_id, store_id)
     states.move_member(verb, Member, {"merchant_id": merchant_id, "id": member.id})
