@@ -67,7 +67,12 @@ class LoanOut(Out):
 
 class MemberOut(Out):
     store_id: int
+    state: str
     contributed_fen: int
+    probation_share: int | None
+    probation_until: datetime | None
+    extra_fen: int
+    extra_until: datetime | None
     joined_at: datetime
 
 
@@ -76,7 +81,10 @@ class PoolOut(Out):
     group_id: int
     share: int
     limit_fen: int
+    granted_fen: int
     state: str
+    signed_at: datetime | None
+    filed_at: datetime | None
 
 
 class PoolWithMembers(PoolOut):
@@ -141,7 +149,7 @@ def note_tolerance(request: HttpRequest, store_id: int, body: Note) -> Any:
 
 @router.post("/pools", response={201: PoolOut, **PROBLEMS})
 def open_pool(request: HttpRequest, body: NewPool) -> Any:
-    """Open the shared limit of a group (G5)."""
+    """Draw up the shared limit of a group; it runs once its legal representative has signed (G2, G5)."""
     return Status(
         201, actions.open_pool(by=actor(request), merchant_id=mine(request), group_id=body.group_id, share=body.share)
     )
@@ -182,7 +190,7 @@ def freeze_pool(request: HttpRequest, pool_id: int) -> Any:
 
 @router.post("/pools/{int:pool_id}:unfreeze", response={200: PoolOut, **PROBLEMS})
 def unfreeze_pool(request: HttpRequest, pool_id: int) -> Any:
-    """Let a frozen pool be drawn from again."""
+    """Let a frozen pool be drawn from again; the platform alone, where it was the platform that froze it."""
     require_recent(request)
     actions.unfreeze_pool(by=actor(request), merchant_id=mine(request), id=pool_id)
     return queries.access_pool(actor(request), "limits:read", mine(request), pool_id)

@@ -225,7 +225,8 @@ def changes(by: Actor, merchant_id: int, *, before: int | None = None, limit: in
 
 def access_change(by: Actor, merchant_id: int, id: int) -> Change:
     """Return a change of a pool that the actor may see."""
-    return _of_pool(by, "limits:read", merchant_id, Change, id)
+    found: Change = _of_pool(by, "limits:read", merchant_id, Change, id)
+    return found
 
 
 def filings(by: Actor, merchant_id: int, *, before: int | None = None, limit: int = 100) -> list[Filing]:
@@ -235,7 +236,8 @@ def filings(by: Actor, merchant_id: int, *, before: int | None = None, limit: in
 
 def access_filing(by: Actor, scope: str, merchant_id: int, id: int) -> Filing:
     """Return the filing of a pool that the actor may see, and may do `scope` to."""
-    return _of_pool(by, scope, merchant_id, Filing, id)
+    found: Filing = _of_pool(by, scope, merchant_id, Filing, id)
+    return found
 
 
 def lock_filing(merchant_id: int, id: int) -> Filing:

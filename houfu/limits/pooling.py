@@ -156,7 +156,7 @@ def application_refusals(said: Application) -> list[Reason]:
     """Return every reason against an application for restoration (L2, L3)."""
     found = []
     if said.opens_at is None or said.at < said.opens_at or said.state in ("begun", "lapsed"):
-        figures = {"opens_at": said.opens_at.isoformat() if said.opens_at else None}
+        figures: dict[str, object] = {"opens_at": said.opens_at.isoformat() if said.opens_at else None}
         cure = "Restoration opens the day after the orders were settled in time."
         found.append(Reason("restoration_not_open", "L3", figures, cure))
     elif said.apply_until is not None and said.at >= said.apply_until:

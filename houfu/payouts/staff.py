@@ -51,7 +51,8 @@ def judge(by: Actor, merchant_id: int, asked: Asked, at: datetime, policy: Polic
         crosses=by.kind == "staff" and (by.stores is None or asked.store_id not in by.stores),
         stepped_up_at=_stepped_up_at(by, merchant_id),
     )
-    return tiers.judge(asker, asked.amount_fen, counted(by, merchant_id, asked, at, policy), policy.staff, at)
+    before = counted(by, merchant_id, asked, at, policy)
+    return tiers.judge(asker, asked.amount_fen, before, policy.staff, at, policy.pools.confirmers)
 
 
 def _stepped_up_at(by: Actor, merchant_id: int) -> datetime | None:

@@ -78,8 +78,14 @@ class Judgement:
     structured: bool
 
 
-def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: datetime) -> Judgement:
-    """Judge an amount against the asker's tier, alone and together with what it joins (S1–S6, S8, P9)."""
+def judge(
+    asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: datetime, confirmers: tuple[str, ...] = ()
+) -> Judgement:
+    """Judge an amount against the asker's tier, alone and together with what it joins (S1–S6, S8, P9).
+
+    Args:
+        confirmers: who confirms a payout of another store's claim where no tier asks for anybody (G9).
+    """
     tier_name = tier_of(asker.role)
     tier: Tier = getattr(policy, tier_name)
     cap_fen = _lower(tier.per_payout_fen, asker.per_payout_fen)
@@ -94,10 +100,11 @@ def judge(asker: Asker, amount_fen: int, counted: Counted, policy: Staff, at: da
         *_step_up(asker, policy, at),
     ]
     needed = max(LADDER.index(tier_name), LADDER.index(covering(aggregated_fen, policy)))
+    chain: tuple[str, ...] = getattr(policy, LADDER[needed]).approvers
     return Judgement(
         reasons=tuple(reasons),
         aggregated_fen=aggregated_fen,
-        chain=getattr(policy, LADDER[needed]).approvers,
+        chain=chain or (confirmers if asker.crosses else ()),
         joined=counted.joined,
         structured=bounded and cap_fen is not None and amount_fen <= cap_fen < aggregated_fen,
     )

@@ -21,6 +21,7 @@ from houfu.ledger.api import router as ledger
 from houfu.limits.api import router as limits
 from houfu.limits.conversions_api import router as conversions
 from houfu.limits.dynamic_api import router as dynamic
+from houfu.limits.pools_api import router as pools
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
@@ -56,7 +57,7 @@ api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
     approvals, buyers, calendars, channels, conversions, dynamic, history, ledger, limits, merchants, orders, payouts,
-    people, policies, reconciliation, risk, webhooks,
+    people, policies, pools, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -18,7 +18,9 @@ from houfu.buyers import actions as buyers
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.limits import actions as limits
+from houfu.limits.models import Filing
 from houfu.merchants import actions as merchants
+from houfu.merchants.models import Store
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.people import actions as people
@@ -37,6 +39,7 @@ from houfu.testing.world import (
     new_identity,
     new_uscc,
     open_shop,
+    share_on,
     signed_pool,
 )
 from houfu.webhooks import actions as webhooks
@@ -106,13 +109,14 @@ class Ground:
     """A merchant and its things by name: its own store's, another store's, each in the states that the lines need."""
 
     def __init__(self) -> None:
-        self.shop = open_shop(stores=12)
+        self.shop = open_shop(stores=15)
         self.merchant_id, self.stores = self.shop.merchant_id, self.shop.stores
         self.own: dict[str, object] = {"merchant": self.merchant_id, "channel_account": self.shop.account_id}
         self.other: dict[str, object] = {}
         self.hire()
         self.open_stores()
         self.sell()
+        self.share()
         self.ask()
         self.approve()
         self.convert()
@@ -132,21 +136,27 @@ class Ground:
         self.own["staff_disabled"] = disabled
 
     def open_stores(self) -> None:
-        a, b, owing, joining, alone, frozen, *measured, elsewhere, cold, bare = self.stores
+        a, b, owing, joining, alone, frozen, *measured, elsewhere, cold, bare, drafted, reviewed, submitted = (
+            self.stores
+        )
         self.measured = measured
         self.own |= {
             "store": a, "store_owing": owing, "store_joining": joining, "store_alone": alone, "store_frozen": frozen,
         }  # fmt: skip
         self.other["store"] = b
+        self.drafted = drafted, reviewed, submitted
+        share_on(self.shop, joining)
         groups = [self._group(*stores) for stores in ((a, b, owing, joining), (elsewhere,), (cold,), (bare,))]
         self.own["group"], self.own["group_bare"] = groups[0], groups[3]
         pools = [self._pool(groups[0], a, b, owing), self._pool(groups[1], elsewhere), self._pool(groups[2], cold)]
         self.own["pool"], self.other["pool"], self.own["pool_frozen"] = pools
         limits.freeze_pool(by=self.shop.owner, merchant_id=self.merchant_id, id=pools[2])
+        with clocks.standing_at(clocks.SteppedClock(clocks.now() - timedelta(days=1))):
+            self.own["emergency"] = self._emergency(owing, settled=3)
+        self.other["emergency"] = self._emergency(elsewhere)
         self.own["pool_static"] = pools[2]
         for pool_id, things in ((pools[0], self.own), (pools[1], self.other)):
             self._follow(pool_id, things)
-        limits.lend(by=self.shop.owner, merchant_id=self.merchant_id, store_id=owing, amount_fen=100_000)
         merchants.freeze_store(by=LI, merchant_id=self.merchant_id, id=frozen, reason="disputes")
 
     def _follow(self, pool_id: int, things: dict[str, object]) -> None:
@@ -164,6 +174,53 @@ class Ground:
             things[name] = limits.propose_bands(**key, pool_id=pool_id, reason="早晚市", source={}).id
         limits.reject_adjustment(**key, id=things["adjustment_rejected"])
         limits.reject_bands(**key, id=things["bands_rejected"])
+
+    def _emergency(self, store_id: int, *, settled: int = 0) -> int:
+        """Let an emergency begin in a store, of which restoration may be applied for the day after."""
+        by, m = self.shop.owner, self.merchant_id
+        limits.reduce(by=LI, merchant_id=m, store_id=store_id, amount_fen=100_000, reason="复核")
+        begun = limits.begin_emergency(by=by, merchant_id=m, store_id=store_id, amount_fen=100_000)
+        for _ in range(settled):
+            self.shop.place(1_000, store=store_id)
+            self.shop.receive()
+            self.shop.settle({self.shop.placed[0]: 1_000})
+        return begun.id
+
+    def share(self) -> None:
+        """Have a change proposed and a filing in every state that a line needs, a pool drawn up, and one closed."""
+        by, m, large = self.shop.assistant, self.merchant_id, 50_000_001
+        drafted, reviewed, submitted = self.drafted
+        pools = {"pool_reviewed": reviewed, "pool_submitted": submitted, "pool_closed": drafted}
+        found = {name: self._pool(self._group(store), store) for name, store in pools.items()}
+        limits.wind_down(by=by, merchant_id=m, pool_id=found["pool_closed"])
+        group_id = Store.objects.get(merchant_id=m, id=drafted).group_id
+        draft = limits.open_pool(by=by, merchant_id=m, group_id=group_id, share=3).id
+        limits.join_pool(by=by, merchant_id=m, pool_id=draft, store_id=drafted)
+        self.own |= {"pool_draft": draft, "pool_closed": found["pool_closed"]}
+        filed = {
+            "filing": self.own["pool"], "filing_drafting": self.own["pool_frozen"],
+            "filing_reviewed": found["pool_reviewed"], "filing_submitted": found["pool_submitted"],
+        }  # fmt: skip
+        for name, pool_id in filed.items():
+            limits.grant_pool(by=OPERATOR, merchant_id=m, pool_id=pool_id, amount_fen=large)
+            self.own[name] = Filing.objects.get(merchant_id=m, pool_id=pool_id).id
+        limits.grant_pool(by=OPERATOR, merchant_id=m, pool_id=self.other["pool"], amount_fen=large)
+        self.other["filing"] = Filing.objects.get(merchant_id=m, pool_id=self.other["pool"]).id
+        for name in ("filing_drafting", "filing_reviewed", "filing_submitted"):
+            limits.draft_filing(by=by, merchant_id=m, id=self.own[name])
+        for name in ("filing_reviewed", "filing_submitted"):
+            id_ = self.own[name]
+            limits.review_filing(by=by, merchant_id=m, id=id_, purpose="共用备货额度", contact="王芳")
+            self.shop.agree(f"filing/{id_}")
+        limits.submit_filing(by=by, merchant_id=m, id=self.own["filing_submitted"], reference="BA-1")
+        a, b, owing, *_ = self.stores
+        limits.suspend_member(by=by, merchant_id=m, pool_id=self.own["pool"], store_id=owing, reason="盘点")
+        self.own["change"] = limits.propose_move(
+            by=by, merchant_id=m, pool_id=self.own["pool"], store_id=a, to_store_id=b, amount_fen=100, reason="跨店调货"
+        ).id
+        self.other["change"] = limits.propose_share(
+            by=by, merchant_id=m, pool_id=self.other["pool"], share=2, reason="跨店调货"
+        ).id
 
     def _group(self, *stores: int) -> int:
         made = merchants.form_group(

@@ -68,8 +68,9 @@ def propose_reach(
     Raises:
         ChangeRefused, ChangeUnderWay: nothing was proposed.
     """
-    said = {"store_id": store_id, "amount_fen": amount_fen, "ends_at": ends_at}
-    return _propose(by, merchant_id, pool_id, "reach", reason, **said)
+    return _propose(
+        by, merchant_id, pool_id, "reach", reason, store_id=store_id, amount_fen=amount_fen, ends_at=ends_at
+    )
 
 
 @db.action
@@ -81,8 +82,9 @@ def propose_move(
     Raises:
         ChangeRefused: nothing was proposed.
     """
-    said = {"store_id": store_id, "to_store_id": to_store_id, "amount_fen": amount_fen}
-    return _propose(by, merchant_id, pool_id, "move", reason, **said)
+    return _propose(
+        by, merchant_id, pool_id, "move", reason, store_id=store_id, to_store_id=to_store_id, amount_fen=amount_fen
+    )
 
 
 def _propose(
@@ -184,7 +186,7 @@ def _share(change: Change, pool: Pool) -> None:
 
 
 def _reach(change: Change, pool: Pool) -> None:
-    members = Member.present.filter(merchant_id=change.merchant_id, pool_id=pool.id, store_id=change.store_id)
+    members = Member.present.filter(merchant_id=change.merchant_id, pool_id=pool.id, store_id=change.store_id or 0)
     members.update(extra_fen=change.amount_fen, extra_until=change.ends_at)
 
 

@@ -1,6 +1,7 @@
 """The members of a pool: joined, on probation, suspended, gone."""
 
 from datetime import timedelta
+from typing import Any
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
@@ -125,13 +126,14 @@ def suspend_member(*, by: Actor, merchant_id: int, pool_id: int, store_id: int, 
 @db.action
 def resume_member(*, by: Actor, merchant_id: int, pool_id: int, store_id: int) -> None:
     """Let a suspended member draw again; on probation, where that is not over."""
+    queries.access_pool(by, "limits:write", merchant_id, pool_id)
     member = _member(merchant_id, pool_id, store_id)
     waits = member.probation_until is not None and clock.now() < member.probation_until
     verb = "resume_probation" if waits else "resume"
     _step(by, merchant_id, pool_id, store_id, verb, "pool.member_resumed")
 
 
-def _step(by: Actor, merchant_id: int, pool_id: int, store_id: int, verb: str, said: str, **more: str) -> None:
+def _step(by: Actor, merchant_id: int, pool_id: int, store_id: int, verb: str, said: str, **more: Any) -> None:
     queries.access_pool(by, "limits:write", merchant_id, pool_id)
     member = _member(merchant_id, pool_id, store_id)
     states.move_member(verb, Member, {"merchant_id": merchant_id, "id": member.id})

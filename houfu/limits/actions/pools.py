@@ -213,7 +213,8 @@ def wind_down(*, by: Actor, merchant_id: int, pool_id: int) -> Pool:
         raise FrozenByPlatform()
     key = {"merchant_id": merchant_id, "id": pool_id}
     states.move_pool("wind_down", Pool, key, frozen_by_platform=False)
-    approvals.void(by=by, merchant_id=merchant_id, subject=f"pool/{pool_id}", reason="winding_down")
+    if pool.state == "awaiting_signature":
+        approvals.void(by=by, merchant_id=merchant_id, subject=f"pool/{pool_id}", reason="winding_down")
     history.record("pool.winding_down", by=by, merchant_id=merchant_id, subject=f"pool/{pool_id}")
     close_pool(by=by, merchant_id=merchant_id, pool_id=pool_id)
     return queries.access_pool(by, "limits:read", merchant_id, pool_id)

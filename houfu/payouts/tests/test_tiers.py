@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +49,15 @@ def test_each_tier_has_its_cap_and_its_approvers(staff, role, fen, refused, chai
     """S1–S4, at the limit and a fen beside it."""
     judgement = judge(Asker(role), fen, Counted(), staff, AT)
     assert (codes(judgement), judgement.chain) == (refused, chain)
+
+
+@pytest.mark.parametrize(("crosses", "chain"), [(False, ()), (True, ("supervisor",))])
+def test_whoever_pays_out_another_stores_claim_is_confirmed_by_somebody_whatever_the_tier_says(staff, crosses, chain):
+    """G9: a pack may let a tier ask alone, but never for another store's money."""
+    alone = msgspec.structs.replace(staff, store_manager=msgspec.structs.replace(staff.store_manager, approvers=()))
+    asker = Asker("store_manager", crosses=crosses, stepped_up_at=AT)
+    assert judge(asker, 1_000, Counted(), alone, AT, ("supervisor",)).chain == chain
+    assert judge(asker, 1_000, Counted(), staff, AT, ("owner",)).chain == ("supervisor",)
 
 
 def test_four_small_payouts_are_one_of_their_sum(staff):

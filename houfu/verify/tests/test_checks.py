@@ -15,8 +15,8 @@ from houfu.buyers import actions as buyers
 from houfu.kernel import clock
 from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
-from houfu.merchants import actions as merchants
 from houfu.limits import queries as limit_queries
+from houfu.merchants import actions as merchants
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
@@ -27,7 +27,7 @@ from houfu.site import worker
 from houfu.testing.company import open_company
 from houfu.testing.platforms import open_platforms
 from houfu.testing.plugin import MONDAY_TEN, own_database
-from houfu.testing.world import OPERATOR, WORKER, open_shop, pool
+from houfu.testing.world import OPERATOR, WORKER, open_shop, pool, share_on, signed_pool
 from houfu.verify import queries
 from houfu.webhooks import actions as webhooks
 from houfu.webhooks import queries as webhook_queries
@@ -120,7 +120,27 @@ CASES = [
     ),
     ("i03_lines_held_by_orders", (), "UPDATE buyers_line SET limit_fen = limit_fen + 1"),
     ("i03_loans_lend_what_they_say", (), "UPDATE limits_loan SET amount_fen = amount_fen + 1 WHERE state = 'open'"),
-    ("i03_pools_hold_their_limit", (), "UPDATE limits_pool SET limit_fen = limit_fen + 1"),
+    (
+        "i03_pools_hold_their_limit", ("i03_pools_are_their_members",),
+        "UPDATE limits_pool SET limit_fen = limit_fen + 1 WHERE state = 'active' AND limit_fen < 50000000",
+    ),
+    ("i03_pools_are_their_members", (), "UPDATE limits_member SET contributed_fen = contributed_fen + 1"),
+    (
+        "i03_pools_are_their_members", (),
+        "UPDATE limits_member SET state = 'active' WHERE pool_id IN (SELECT id FROM limits_pool WHERE state = 'draft')",
+    ),
+    ("i03_pools_are_their_members", (), "UPDATE limits_pool SET granted_fen = granted_fen - 1 WHERE granted_fen > 0"),
+    (
+        "i14_pools_were_signed_for", (),
+        "UPDATE limits_pool SET share = 9 WHERE state = 'active' AND limit_fen > 50000000",
+    ),
+    (
+        "i14_pools_were_signed_for", (),
+        "UPDATE limits_pool SET document = replace(document, '华东', '华南') WHERE state = 'active'",
+    ),
+    ("i14_pools_were_signed_for", (), "UPDATE limits_change SET document = replace(document, '3', '4')"),
+    ("i22_large_pools_are_filed", (), "UPDATE limits_pool SET filed_at = now() WHERE limit_fen > 50000000"),
+    ("i22_large_pools_are_filed", (), "DELETE FROM limits_filing"),
     (
         "i03_sources_held_by_orders", ("i03_legs_follow_events",),
         "UPDATE orders_order SET open_own_fen = open_own_fen + 1 WHERE state = 'authorised' AND pool_fen = 0"
@@ -378,6 +398,8 @@ def _conversions_of_every_kind():
         hands.move(days=20)
         both.tend()
     both.ask(1_000)
+
+
 def _follow_the_weather(shop):
     """Let the pool of a shop follow the weather; of rain it is told, and accepts it by rule."""
     key = {"merchant_id": shop.merchant_id, "pool_id": limit_queries.pools(shop.owner, shop.merchant_id)[0].id}
@@ -387,6 +409,25 @@ def _follow_the_weather(shop):
         by=WORKER, **key, kind="weather", amount_fen=50, valid_from=now, valid_until=now + timedelta(days=1),
         reason="rain", source={"observed_at": now.isoformat()},
     )  # fmt: skip
+
+
+def _pools_of_every_kind():
+    """A merchant with a pool that is large and was changed by signature, and one that is a draft."""
+    shop = open_shop(stores=2)
+    m, by = shop.merchant_id, shop.assistant
+    large, drafted = (
+        merchants.form_group(
+            by=shop.owner, merchant_id=m, name="华东", channel_account_id=shop.account_id, store_ids=[store_id]
+        ).id
+        for store_id in shop.stores
+    )
+    running = signed_pool(shop, large, shop.stores[:1], share=2, grant_fen=50_000_001, contribution_fen=1)
+    change = limits.propose_share(by=by, merchant_id=m, pool_id=running, share=3, reason="旺季备货")
+    shop.agree(f"limit_change/{change.id}")
+    limits.follow_change(by=WORKER, merchant_id=m, id=change.id)
+    share_on(shop)
+    draft = limits.open_pool(by=by, merchant_id=m, group_id=drafted, share=2).id
+    limits.join_pool(by=by, merchant_id=m, pool_id=draft, store_id=shop.stores[1])
 
 
 def _money_of_every_end(channel):
@@ -479,6 +520,7 @@ def whole(simulator):
         _limits_of_every_kind()
         _lines_of_buyers()
         _conversions_of_every_kind()
+        _pools_of_every_kind()
         _signatures_of_every_kind()
         _risk_of_every_kind(simulator.hands)
         _told_of_every_end()
