@@ -18,6 +18,7 @@ from houfu.kernel.clock import FileClock
 CALM = {
     "transfers": [], "default": "ok", "random": False, "notices": False, "settle_after_days": 1, "fee_permille": 6,
     "dedupe": "strict", "acceptance_seconds": 300, "duplicate_lines": False, "reports": "all", "queries": [],
+    "scores": {},
 }  # fmt: skip
 
 

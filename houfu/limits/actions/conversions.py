@@ -98,6 +98,7 @@ def confirm_conversion(*, by: Actor, merchant_id: int, id: int) -> Conversion:
     Raises:
         ConversionRefused: with every reason; it is as it was.
     """
+    by.require("limits:write", merchant_id)
     by.require_person()
     recognition_id = queries.access_conversion(by, "limits:write", merchant_id, id).recognition_id
     holds = queries.lock_recognition(merchant_id, recognition_id).state == "recognised"

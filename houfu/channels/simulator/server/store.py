@@ -50,6 +50,7 @@ SCRIPT = {
     "duplicate_lines": False,
     "reports": "all",
     "queries": [],
+    "scores": {},
 }
 
 
