@@ -4,9 +4,10 @@ from datetime import datetime
 
 from houfu.buyers import queries, rules
 from houfu.buyers.queries import Line
+from houfu.channels import registry
 from houfu.history import actions as history
 from houfu.kernel import clock, db
-from houfu.kernel.errors import Invalid
+from houfu.kernel.errors import Invalid, NotFound
 from houfu.merchants import queries as merchants
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
@@ -80,3 +81,29 @@ def score(
             policy=policy.version,
         )
     return queries.line(by, channel, buyer)
+
+
+def ask(*, by: Actor, merchant_id: int, store_id: int, buyer: str) -> Line:
+    """Ask a store's channel what it thinks of a buyer, and record its word; the line is the platform's to grant (O5).
+
+    Raises:
+        NotFound: no such store, or the channel has no score of this buyer; ChannelDown: no answer can be believed.
+        BadScore, ScoreReused: what it says cannot be recorded.
+    """
+    by.require("platform:write")
+    store = merchants.access_store(by, "merchants:read", merchant_id, store_id)
+    account = merchants.channel_account(merchant_id, store.channel_account_id)
+    if not 1 <= len(buyer) <= 64:
+        raise BadScore()
+    found = registry.channel(account.channel).buyer_score(account.principal, buyer)
+    if found is None:
+        raise NotFound()
+    return score(
+        by=by,
+        channel=account.channel,
+        buyer=buyer,
+        score=found.score,
+        scored_at=found.at,
+        source="channel",
+        ref=found.ref,
+    )

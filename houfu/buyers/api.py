@@ -30,6 +30,14 @@ class NewScore(Buyer):
     store_id: int | None = Field(default=None, description="the store that grants the line; the platform if missing")
 
 
+class AskedOf(In):
+    """Whose channel is asked, and about whom."""
+
+    merchant_id: int
+    store_id: int
+    buyer: str = Field(pattern="^[A-Za-z0-9._:-]{1,64}$", description="the id by which the channel knows them")
+
+
 class ScoreOut(Out):
     score: int
     scored_at: datetime
@@ -54,6 +62,12 @@ def score(request: HttpRequest, body: NewScore) -> Any:
     """Record a buyer's credit score; the latest one makes their line by the policy's table (O5)."""
     said = {**body.dict(), "scored_at": body.scored_at or clock.now()}
     return Status(201, actions.score(by=actor(request), **said))
+
+
+@router.post("/buyer-scores:ask", response={201: LineOut, **PROBLEMS})
+def ask(request: HttpRequest, body: AskedOf) -> Any:
+    """Ask a store's channel for a buyer's score and record its word (O5)."""
+    return Status(201, actions.ask(by=actor(request), **body.dict()))
 
 
 @router.post("/buyer-lines:look-up", response={200: LineOut, **PROBLEMS})

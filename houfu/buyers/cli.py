@@ -57,6 +57,18 @@ def score(
 
 
 @cli.command()
+@click.argument("merchant_id", type=int)
+@click.argument("store_id", type=int)
+@click.argument("buyer")
+@operator_option
+@json_option
+def ask(merchant_id: int, store_id: int, buyer: str, operator_: str, as_json: bool) -> None:
+    """Ask a store's channel for a buyer's score, and record its word. Example: houfu buyer ask 1 1 2088123"""
+    line = actions.ask(by=operator(operator_), merchant_id=merchant_id, store_id=store_id, buyer=buyer)
+    emit(asdict(line), as_json)
+
+
+@cli.command()
 @click.argument("channel")
 @click.argument("buyer")
 @operator_option

@@ -166,6 +166,20 @@ class Settlement:
 
 
 @dataclass(frozen=True)
+class BuyerScore:
+    """What the channel thinks of a buyer's credit (O5).
+
+    Args:
+        at: the instant that the score is of.
+        ref: the channel's own number for it.
+    """
+
+    score: int
+    at: datetime
+    ref: str
+
+
+@dataclass(frozen=True)
 class Line:
     """One line of a channel's statement.
 
@@ -277,6 +291,13 @@ class Channel(Protocol):
 
     def settlement(self, principal: str, order_id: str) -> Settlement | None:
         """Ask whether an order's money was credited; None while it was not.
+
+        Raises:
+            ChannelDown: when no answer can be believed.
+        """
+
+    def buyer_score(self, principal: str, buyer: str) -> BuyerScore | None:
+        """Ask for a buyer's credit score; None where the channel has none.
 
         Raises:
             ChannelDown: when no answer can be believed.

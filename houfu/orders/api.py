@@ -46,7 +46,9 @@ class NewOrder(In):
     id: str = Field(description="the merchant's own number: letters, digits and . _ : -")
     store_id: int
     amount_fen: Fen
-    buyer: str | None = Field(default=None, description="a pseudonym of the buyer")
+    buyer: str | None = Field(
+        default=None, description="the id that the store's channel has for the buyer, or a pseudonym"
+    )
     at: Instant | None = Field(default=None, description="when it was placed; now if missing")
 
 

@@ -19,6 +19,7 @@ CALM = {
     "transfers": [], "default": "ok", "random": False, "notices": False, "settle_after_days": 1, "fee_permille": 6,
     "dedupe": "strict", "acceptance_seconds": 300, "duplicate_lines": False, "reports": "all", "queries": [],
     "splits": [], "split_returns": [], "max_ratio_permille": 900, "refuses_relations": [],
+    "scores": {},
 }  # fmt: skip
 
 

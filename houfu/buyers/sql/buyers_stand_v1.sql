@@ -10,7 +10,7 @@ CREATE FUNCTION buyers_find_v1(_merchant bigint[], _store bigint[], _key bytea[]
     WHERE o.key IS NOT NULL;
 END;
 
--- buyers_stand_v1: what orders have of their buyers' lines, in one row of arrays; no row where nobody has a line.
+-- buyers_stand_v1: what orders have of their buyers' lines, in one row of arrays; no row while nobody at all has a line.
 -- Of each order: `buyer` and the place of the line in `free_fen` (NULL where it draws on none), and the reason `against`
 -- it that is known beforehand. Of each line: what is left of it. `fits` is whether all orders fit together.
 -- With `_hold` the lines are locked first, in their one order, and what is told holds until the commit.
@@ -22,14 +22,13 @@ DECLARE
     held bytea[];
 BEGIN
     IF NOT EXISTS (SELECT FROM buyers_line) THEN RETURN; END IF;
-    SELECT array_agg(DISTINCT f.buyer) INTO held FROM buyers_find_v1(_merchant, _store, _key) f;
-    IF held IS NULL THEN RETURN; END IF;
     IF _hold THEN
+        SELECT array_agg(DISTINCT f.buyer) INTO held FROM buyers_find_v1(_merchant, _store, _key) f;
         PERFORM FROM buyers_line l WHERE l.buyer = ANY (held) ORDER BY l.buyer FOR NO KEY UPDATE;
     END IF;
     RETURN QUERY
     WITH found AS MATERIALIZED (
-        SELECT f.* FROM buyers_find_v1(_merchant, _store, _key) f WHERE f.buyer = ANY (held)
+        SELECT f.* FROM buyers_find_v1(_merchant, _store, _key) f WHERE NOT _hold OR f.buyer = ANY (held)
     ), stands AS MATERIALIZED (
         SELECT l.buyer, l.limit_fen - l.held_fen AS free_fen, w.asked_fen,
                (row_number() OVER (ORDER BY l.buyer))::integer AS place

@@ -19,9 +19,10 @@ CREATE TABLE buyers_line (
 ) WITH (fillfactor = 80);
 
 -- What an order holds of its buyer's line. `known` is whether the order has been decided; where both are written at
--- once, it is. What stays unknown is let go of by a sweep (I-23).
+-- once, it is. What stays unknown is let go of by a sweep (I-23). Its line is locked when it is written, and never deleted:
+-- a foreign key would look again for every order. `houfu verify` does.
 CREATE TABLE buyers_hold (
-    buyer bytea NOT NULL REFERENCES buyers_line,
+    buyer bytea NOT NULL,
     of_merchant bigint NOT NULL,
     order_id text COLLATE "C" NOT NULL,
     amount_fen bigint NOT NULL CONSTRAINT buyers_hold_amount CHECK (amount_fen > 0),

@@ -1,7 +1,7 @@
 """O5: one line per buyer, held and let go of across all stores that share; merchants see the decision alone."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connections, transaction
 
 from houfu.buyers import queries
 from houfu.buyers.actions import BadScore, ScoreReused
@@ -54,6 +54,16 @@ def test_an_order_without_a_buyer_or_of_a_buyer_without_a_line_is_decided_as_eve
     assert reasons(sell(open_sharing(), (buyer, 1))) == ["buyer_line_exceeded"]  # a line of nothing
     with pytest.raises(NotFound):
         line(stranger)
+
+
+def test_orders_without_buyers_do_not_even_look_at_lines():
+    """Nothing of the room of buyers is touched: it is locked away meanwhile."""
+    shop = open_shop()
+    with transaction.atomic(using="owner"), connections["owner"].cursor() as owner:
+        owner.execute("LOCK TABLE buyers_line, buyers_hold, buyers_score IN ACCESS EXCLUSIVE MODE")
+        assert reasons(sell(shop, (None, 9_000), (None, 10**12), (None, 1_000))) == ["", "limit_exceeded", ""]
+        shop.placed = [shop.placed[0]]
+        settled(shop, 9_000)
 
 
 def test_the_same_id_at_another_channel_is_another_buyer():
@@ -126,9 +136,9 @@ def refunded(shop):
     orders.refund(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(ref="R", amount_fen=30_000))
 
 
-def settled(shop):
+def settled(shop, fen=30_000):
     shop.receive()
-    shop.settle(dict.fromkeys(shop.placed, 30_000))
+    assert [found.outcome for found in shop.settle(dict.fromkeys(shop.placed, fen))] == ["booked"]
 
 
 def settled_while_disputed(shop):
@@ -283,8 +293,6 @@ def test_the_database_has_no_buyers_id_beside_the_orders():
 
 def hold_alone(buyer, shop, order_id, fen, at):
     """Hold a line before the order is decided, as a coordinator of several nodes would."""
-    from django.db import connections, transaction
-
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         cursor.execute("SET LOCAL ROLE houfu_engine")
         for _ in range(2):  # the same call again holds nothing more

@@ -14,6 +14,7 @@ import httpx2
 from houfu.channels.port import (
     Answer,
     Bond,
+    BuyerScore,
     ChannelDown,
     Dedupe,
     Line,
@@ -246,6 +247,20 @@ class SimulatorChannel:
             if said["status"] != "settled":
                 return None
             return Settlement(order_id, int(said["gross_fen"]), int(said["fee_fen"]), _instant(said["at"]))
+        except (_Unbelievable, KeyError, ValueError, TypeError) as error:
+            raise ChannelDown(said=str(error)) from error
+
+    def buyer_score(self, principal: str, buyer: str) -> BuyerScore | None:
+        """Ask for a buyer's score; the answer names the buyer again, or it is none."""
+        body = json.dumps({"buyer": buyer}).encode()
+        status, content = self._surely("POST", "/v1/buyers/query", principal, body)
+        try:
+            said = self._read(content)
+            if status == 404 and said.get("code") == "not_found":
+                return None
+            if status != 200 or said["buyer"] != buyer or not isinstance(said["score"], int):
+                raise ChannelDown(status=status)
+            return BuyerScore(said["score"], _instant(said["at"]), str(said["no"]))
         except (_Unbelievable, KeyError, ValueError, TypeError) as error:
             raise ChannelDown(said=str(error)) from error
 

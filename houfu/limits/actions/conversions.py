@@ -98,6 +98,7 @@ def confirm_conversion(*, by: Actor, merchant_id: int, id: int) -> Conversion:
     Raises:
         ConversionRefused: with every reason; it is as it was.
     """
+    by.require("limits:write", merchant_id)
     by.require_person()
     recognition_id = queries.access_conversion(by, "limits:write", merchant_id, id).recognition_id
     holds = queries.lock_recognition(merchant_id, recognition_id).state == "recognised"
@@ -136,10 +137,10 @@ def tend_conversions(*, by: Actor, merchant_id: int, at: datetime) -> int:
     """
     month, ended_at = queries.closed_month(at)
     lapsing = queries.lock_conversions(merchant_id, state__in=queries.UNDECIDED, lapses_at__lte=at)
-    for asked in lapsing:
-        _let_go("lapse", by, asked, "")
     due = queries.lock_conversions(merchant_id, state="active", decided_at__lt=ended_at)
     returning = queries.lock_conversions(merchant_id, state="returning")
+    for asked in lapsing:
+        _let_go("lapse", by, asked, "")
     backs = _bring_back(merchant_id, sorted([*due, *returning], key=lambda each: each.id))
     for each in due:
         _true_up(by, each, backs[each.id], month, at)

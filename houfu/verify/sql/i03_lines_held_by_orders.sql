@@ -1,8 +1,8 @@
 -- I-03: of a buyer's line exactly that is held which open orders stand on that hold it, and the line is that of the latest score.
-SELECT 'line' AS what, encode(l.buyer, 'hex') AS buyer, l.held_fen, coalesce(h.fen, 0) AS there_fen
+SELECT 'line' AS what, encode(buyer, 'hex') AS buyer, l.held_fen, coalesce(h.fen, 0) AS there_fen
 FROM buyers_line l
-LEFT JOIN (SELECT buyer, sum(open_fen) AS fen FROM buyers_hold GROUP BY 1) h USING (buyer)
-WHERE l.held_fen <> coalesce(h.fen, 0)
+FULL JOIN (SELECT buyer, sum(open_fen) AS fen FROM buyers_hold GROUP BY 1) h USING (buyer)
+WHERE l.held_fen IS DISTINCT FROM coalesce(h.fen, 0)
 UNION ALL
 SELECT 'order ' || h.of_merchant || '/' || h.order_id, encode(h.buyer, 'hex'), h.open_fen,
        coalesce(o.open_own_fen + o.open_pool_fen + o.open_temp_fen + o.open_tolerance_fen, 0)

@@ -279,6 +279,15 @@ async def get_split(channel: Channel, request: Request, principal: str, body: by
     return 200, splits.view(channel.store, table, there), spoil
 
 
+async def query_buyer(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
+    """Say what the script has as a buyer's credit score: [score, instant]."""
+    buyer = json.loads(body)["buyer"]
+    found = channel.store.script["scores"].get(buyer)
+    if found is None:
+        return 404, {"code": "not_found"}, ""
+    return 200, {"buyer": buyer, "score": found[0], "at": found[1], "no": f"S-{buyer}-{found[1][:10]}"}, ""
+
+
 async def post_reports(channel: Channel, request: Request, principal: str, body: bytes) -> tuple[int, Any, str]:
     """Take in receipts and refunds, all of them or, where the script says "half", the first half."""
     reports = json.loads(body)["reports"]
@@ -394,6 +403,7 @@ def build(channel: Channel) -> Starlette:
         ("GET", "/v1/splits/{request_no}", get_split),
         ("POST", "/v1/split-returns", post_split_return),
         ("GET", "/v1/split-returns/{request_no}", get_split),
+        ("POST", "/v1/buyers/query", query_buyer),
         ("POST", "/v1/reports", post_reports),
         ("GET", "/v1/settlements/{order_id}", get_settlement),
         ("GET", "/v1/statements/{day}", get_statement),

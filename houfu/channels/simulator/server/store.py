@@ -67,6 +67,7 @@ SCRIPT = {
     "split_returns": [],
     "max_ratio_permille": 900,
     "refuses_relations": [],
+    "scores": {},
 }
 
 
