@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 
 from houfu.insight import past as pasts
-from houfu.insight import queries, rules
+from houfu.insight import peaks, queries, rules
 from houfu.insight.measure import Measure, Side
 from houfu.insight.past import Past
 from houfu.insight.replay import Progress, Replay, differences, double
@@ -185,17 +185,17 @@ def propose_bands(*, by: Actor, merchant_id: int, pool_id: int) -> Proposal:
     """
     limit_queries.access_pool(by, "limits:write", merchant_id, pool_id)
     now = clock.now()
-    peaks = _Peaks.read(by, merchant_id, pool_id, clock.business_day(now))
+    stood = _Peaks.read(by, merchant_id, pool_id, clock.business_day(now))
     bands, amounts, proved = [], {}, {}
     for band in policies.at(now).dynamic.bands:
-        by_day = peaks.within(_half_hour(band.opens), _half_hour(band.closes))
-        fen = max(STEP_FEN, rules.round_up(rules.empirical(list(by_day.values()), SHARE), STEP_FEN))
+        by_day = stood.within(_half_hour(band.opens), _half_hour(band.closes))
+        fen = max(STEP_FEN, peaks.round_up(peaks.empirical(list(by_day.values()), SHARE), STEP_FEN))
         bands.append({"name": band.name, "opens": band.opens, "closes": band.closes, "limit_fen": fen})
         amounts[band.name] = fen
         proved[band.name] = _proved(by_day)
-    source = {**peaks.source(), "share_permille": int(SHARE * 1000), "back_test": proved}
-    reason = f"q{SHARE * 100:.0f} of the peaks of {peaks.days} days"
-    proposed = limits.propose_bands(
+    source = {**stood.source(), "share_permille": int(SHARE * 1000), "back_test": proved}
+    reason = f"q{SHARE * 100:.0f} of the peaks of {stood.days} days"
+    proposed = _limits("propose_bands")(
         by=by, merchant_id=merchant_id, pool_id=pool_id, bands=bands, reason=reason, source=source
     )
     return Proposal("bands", pool_id, amounts, source, proposed)
@@ -214,18 +214,18 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
     today = clock.business_day(now)
     if not today < day <= today + timedelta(days=7):
         raise DayNotAhead(day=day.isoformat(), today=today.isoformat())
-    peaks = _Peaks.read(by, merchant_id, pool_id, today)
-    by_day = peaks.within(0, 48)
+    stood = _Peaks.read(by, merchant_id, pool_id, today)
+    by_day = stood.within(0, 48)
     wanted = rules.hour_of(clock.start_of(day)) // rules.DAY
     kind_of = queries.kinds(rules.instant_of(min(by_day) * rules.DAY), clock.start_of(day))
-    alike = rules.comparable(by_day, wanted, kind_of)
+    alike = peaks.comparable(by_day, wanted, kind_of)
     growth = _growth(by, merchant_id, pool_id, alike, wanted)
-    needed_fen = rules.round_up(int(rules.empirical(list(alike.values()), SHARE) * growth), STEP_FEN)
-    policy = policies.at(now).dynamic
-    base_fen = min(policy.base_fen, pool.limit_fen)
-    lacks_fen = min(max(0, needed_fen - base_fen), policy.floating_fen)
+    needed_fen = peaks.round_up(int(peaks.empirical(list(alike.values()), SHARE) * growth), STEP_FEN)
+    base_fen, floating_fen = _may_use(merchant_id, pool_id, now)
+    base_fen = min(base_fen, pool.limit_fen)
+    lacks_fen = min(max(0, needed_fen - base_fen), floating_fen, max(0, pool.limit_fen - base_fen))
     source = {
-        **peaks.source(),
+        **stood.source(),
         "share_permille": int(SHARE * 1000),
         "comparable_days": len(alike),
         "growth_permille": int(growth * 1000),
@@ -235,7 +235,7 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
     }
     proposed = None
     if lacks_fen:
-        proposed = limits.propose(
+        proposed = _limits("propose")(
             by=by,
             merchant_id=merchant_id,
             pool_id=pool_id,
@@ -247,6 +247,31 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
             source=source,
         )
     return Proposal("forecast", pool_id, {day.isoformat(): lacks_fen}, source, proposed)
+
+
+def _limits(verb: str) -> Callable[..., Any]:
+    """Return what takes a proposal in.
+
+    Raises:
+        NothingTakesIt: limits know no such proposals here.
+    """
+    found: Callable[..., Any] | None = getattr(limits, verb, None)
+    if found is None:
+        raise NothingTakesIt(proposal=verb)
+    return found
+
+
+def _may_use(merchant_id: int, pool_id: int, at: datetime) -> tuple[int, int]:
+    """Return a pool's base and floating part: its own settings, or the policy's (L4)."""
+    settings = getattr(limit_queries, "settings", lambda *_: None)(merchant_id, pool_id, at)
+    found = settings or policies.at(at).dynamic
+    return found.base_fen, found.floating_fen
+
+
+class NothingTakesIt(Refused):
+    """Limits take no proposals of this kind on this instance."""
+
+    code = "insight_nothing_takes_it"
 
 
 class DayNotAhead(Invalid):
@@ -278,7 +303,7 @@ class _Peaks:
         return self.last_day - self.first_day
 
     def within(self, opens: int, closes: int) -> dict[int, int]:
-        return rules.peaks_by_day(self.rows, self.first_day, self.last_day, opens, closes)
+        return peaks.peaks_by_day(self.rows, self.first_day, self.last_day, opens, closes)
 
     def source(self) -> dict[str, Any]:
         return {
@@ -298,7 +323,7 @@ def _half_hour(clock_time: str) -> int:
 def _proved(by_day: Mapping[int, int]) -> dict[str, int]:
     """Return how the same rule would have done on each day, made from those before it: how many days, how many kept."""
     tried = [
-        (rules.empirical([fen for day, fen in by_day.items() if day < each], SHARE), by_day[each])
+        (peaks.empirical([fen for day, fen in by_day.items() if day < each], SHARE), by_day[each])
         for each in list(by_day)[LEAST_DAYS // 2 :]
     ]
     return {"days": len(tried), "kept": sum(peak <= said for said, peak in tried)}

@@ -105,7 +105,7 @@ class _Table:
                 return unknown
             return float(cells[hour].orders) if hour in cells else 0.0
 
-        by_day = {day: 0.0 for day in range(self.past.first // DAY, self.past.last // DAY + 1)}
+        by_day = dict.fromkeys(range(self.past.first // DAY, self.past.last // DAY + 1), 0.0)
         for hour, cell in cells.items():
             by_day[hour // DAY] += cell.orders
         lately: dict[int, float] = {}

@@ -10,6 +10,7 @@ from houfu.limits.rules import Legs
 
 MICROSECOND = timedelta(microseconds=1)
 
+
 @dataclass
 class Side:
     """What became of the orders of a store, or of all stores, within the time that is looked at.

@@ -89,7 +89,13 @@ class Past:
 
     @property
     def orders(self) -> Iterable[Decided]:
-        return (each for item in self.items if isinstance(item.what, list) for each in item.what if isinstance(each, Decided))
+        return (
+            each
+            for item in self.items
+            if isinstance(item.what, list)
+            for each in item.what
+            if isinstance(each, Decided)
+        )
 
 
 # What draws look at, in an order in which rows find what they point at. Members, loans and notes come with their facts.
@@ -128,9 +134,7 @@ def _batches(rows: Iterable[Any], into: Any) -> dict[str, list[Any]]:
 
 def _decided(row: Any) -> Decided:
     legs = Legs(row.own_fen, row.pool_fen, row.temp_fen, row.tolerance_fen)
-    return Decided(
-        row.id, row.store_id, row.amount_fen, row.authorised_at, legs, row.pool_id, tuple(row.reasons or ())
-    )
+    return Decided(row.id, row.store_id, row.amount_fen, row.authorised_at, legs, row.pool_id, tuple(row.reasons or ()))
 
 
 def _freed(row: Any) -> Freed:
@@ -143,9 +147,7 @@ def _with(items: list[Item], moved: list[Any]) -> list[Item]:
     places: dict[int, list[Item]] = defaultdict(list)
     for _, lines in groupby(moved, key=lambda row: row.id):
         rows = list(lines)
-        line = [
-            Line(Account(r.debit, r.debit_owner), Account(r.credit, r.credit_owner), r.amount_fen) for r in rows
-        ]
+        line = [Line(Account(r.debit, r.debit_owner), Account(r.credit, r.credit_owner), r.amount_fen) for r in rows]
         places[bisect_left(times, rows[0].at)].append(Item(rows[0].at, Moved(rows[0].verb, line)))
     merged: list[Item] = []
     for place, item in enumerate(items):
@@ -178,13 +180,17 @@ def _others() -> list[str]:
 def _held_for(past: Past) -> dict[int, timedelta]:
     """Return how long orders of each store held limit, in the median, where five are known; 0 stands for all stores."""
     placed = {order.id: order for order in past.orders}
-    lasted: dict[int, list[timedelta]] = defaultdict(list)
+    lasted: dict[int, list[float]] = defaultdict(list)
     for item in past.items:
         for step in item.what if isinstance(item.what, list) else ():
             if isinstance(step, Freed) and step.verb in ENDS and (order := placed.pop(step.order_id, None)):
                 for store_id in (order.store_id, 0):
-                    lasted[store_id].append(step.at - order.at)
-    return {store_id: median(each) for store_id, each in lasted.items() if store_id == 0 or len(each) >= 5}
+                    lasted[store_id].append((step.at - order.at).total_seconds())
+    return {
+        store_id: timedelta(seconds=round(median(each)))
+        for store_id, each in lasted.items()
+        if store_id == 0 or len(each) >= 5
+    }
 
 
 def store_codes(merchant_id: int) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""Reading what is to come: demand out of a merchant's own orders, forecasts from it, and how far they can be trusted."""
+"""Reading what is to come: demand out of a merchant's own orders, forecasts from it, and how far they hold."""
 
 import hashlib
 import json
@@ -51,9 +51,7 @@ def model_named(name: str) -> Model:
     raise ModelUnknown(model=name, models=list(MODELS))
 
 
-def demand(
-    by: Actor, merchant_id: int, until: datetime, store_id: int | None = None, *, back_days: int = 0
-) -> Demand:
+def demand(by: Actor, merchant_id: int, until: datetime, store_id: int | None = None, *, back_days: int = 0) -> Demand:
     """Return the demand that a merchant's stores have met until an hour begins, with all of theirs added up.
 
     Those who are bound to stores, or name one, get these stores alone, and as the whole what these add up to.
@@ -67,9 +65,7 @@ def demand(
     last = rules.hour_of(until)
     since = rules.instant_of(last - (back_days + rules.MEMORY_DAYS) * rules.DAY)
     cells: dict[int, dict[int, Cell]] = {}
-    for row in orders.demand(
-        by, merchant_id, since=since, until=rules.instant_of(last), store_id=store_id
-    ):
+    for row in orders.demand(by, merchant_id, since=since, until=rules.instant_of(last), store_id=store_id):
         cells.setdefault(row.store_id, {})[row.hour] = Cell(row.orders, row.fen, row.square_fen)
     if not cells:
         raise TooLittlePast(orders=0)
@@ -185,9 +181,7 @@ def forecast(
                     q90_fen=rules.fen_quantile(mean, spread, mean_fen, unevenness, 0.9),
                 )
             )
-    return Forecast(
-        chosen.name, _digest(past), (rules.instant_of(past.first), rules.instant_of(past.last)), found
-    )
+    return Forecast(chosen.name, _digest(past), (rules.instant_of(past.first), rules.instant_of(past.last)), found)
 
 
 def _digest(past: Demand) -> str:

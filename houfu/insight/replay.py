@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -111,6 +112,8 @@ class Replay:
     def _ask(self, order: Decided, hands: clock.SteppedClock) -> None:
         """Let an order wait for its batch, after what must come before it."""
         if self.measure.ends is not None and order.at >= self.measure.ends:
+            self._decide(hands)
+            self.measure.pass_to(order.at)
             return
         if order.others_say_no:
             self.left_alone += 1
@@ -168,14 +171,14 @@ class Replay:
     def _happen(self, what: Sequence[Decided] | Sequence[Freed] | Fact | Moved) -> None:
         if isinstance(what, Moved):
             self._flush()
-            self._if_possible(what.verb, lambda: self._post(*what.lines))
+            self._if_possible(what.verb, partial(self._post, *what.lines))
         elif isinstance(what, Fact):
             self._flush()
             do = getattr(self, f"_{what.verb.replace('.', '_')}", None)
             if do is not None:
-                self._if_possible(what.verb, lambda: do(what.id, what.detail))
+                self._if_possible(what.verb, partial(do, what.id, what.detail))
             elif what.verb.startswith(("store.", "pool.")) and what.verb.partition(".")[2] in _STATES:
-                self._if_possible(what.verb, lambda: self._move(what))
+                self._if_possible(what.verb, partial(self._move, what))
         else:
             self._take([step for step in what if isinstance(step, Freed)])
         self._take_limits_down()
@@ -353,12 +356,8 @@ class Replay:
             elif table == "merchants_store":
                 read = [{**row, "state": "active", "frozen_for": None} for row in read]
             elif table == "limits_pool":
-                began = {"active", "frozen", "winding_down", "closed"}
-                read = [
-                    {**row, "limit_fen": 0, "state": "active" if row["state"] in began else row["state"]}
-                    for row in read
-                ]
-            self._if_possible(table, lambda t=table, r=read: self._insert(t, [json.dumps(row) for row in r]))
+                read = [_as_it_began(row) for row in read]
+            self._if_possible(table, partial(self._insert, table, [json.dumps(row) for row in read]))
 
     def _insert(self, table: str, rows: Sequence[str]) -> None:
         """Write rows as the double's, under their own numbers."""
@@ -392,6 +391,14 @@ class Replay:
             self._lines = []
 
 
+def _as_it_began(pool: dict[str, Any]) -> dict[str, Any]:
+    """Return a pool's row as it was before anything was put in: open to draws, if it ever was."""
+    if pool["state"] in ("frozen", "winding_down", "closed"):
+        pool["state"] = "active"
+    began = {"limit_fen": 0, "granted_fen": 0, "closed_at": None, "frozen_by_platform": False}
+    return {**pool, **{name: value for name, value in began.items() if name in pool}}
+
+
 def _no_code() -> str:
     """Return a social credit code that is well formed and no registry's: none begins with YY."""
     body = "YY" + "".join(secrets.choice(_LETTERS) for _ in range(15))
@@ -416,4 +423,3 @@ def differences(past: Past, decisions: Mapping[str, orders.Decision]) -> list[di
                 }
             )
     return found
-

@@ -105,7 +105,8 @@ class Fitted(Protocol):
 class Model(Protocol):
     """A way to continue demand; `name` says which, with its version."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def fit(self, past: Demand, kind_of: KindOf) -> Fitted: ...
 
@@ -137,8 +138,8 @@ class _Repeated:
 class Profile:
     """Level × factor of the kind of day × share of the hour in such days, all weighted by age.
 
-    A day that is no plain workday or day off borrows: a holiday on a weekday counts with Saturdays and Sundays, a
-    make-up workday with weekdays.
+    A day that is no plain workday or day off borrows where little is known of its kind: a holiday on a weekday from
+    Saturdays and Sundays, a make-up workday from weekdays.
     """
 
     half_life_days: float = HALF_LIFE_DAYS
@@ -158,7 +159,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class _Ages:
-    """How much each day of the past weighs, and the days of each kind together, as far as they are known."""
+    """How much each whole day of the past weighs, and the days of each kind together."""
 
     weight: dict[int, float]
     kind: dict[int, DayKind]
@@ -166,14 +167,13 @@ class _Ages:
 
     @staticmethod
     def of(past: Demand, kind_of: KindOf, half_life_days: float) -> "_Ages":
-        days = range(past.first // DAY, -(-past.last // DAY))
-        weight, kind = {}, {}
+        last = past.last // DAY  # the day that has begun says nothing about a day yet
+        days = range(-(-past.first // DAY), last)
+        weight = {day: 0.5 ** ((last - day) / half_life_days) for day in days}
+        kind = {day: kind_of(day) for day in days}
         total: dict[DayKind, float] = {}
         for day in days:
-            whole_hours = min(past.last, (day + 1) * DAY) - max(past.first, day * DAY)
-            weight[day] = 0.5 ** ((past.last / DAY - day) / half_life_days)
-            kind[day] = kind_of(day)
-            total[kind[day]] = total.get(kind[day], 0.0) + weight[day] * whole_hours / DAY
+            total[kind[day]] = total.get(kind[day], 0.0) + weight[day]
         return _Ages(weight, kind, total)
 
 
@@ -186,14 +186,18 @@ class _Shape:
     share: Mapping[bool, Sequence[float]]
 
     def mean(self, hour: int, kind: DayKind) -> float:
-        factor = self.factor.get(kind)
-        if factor is None:
-            alike = [f for known, f in self.factor.items() if known.workday == kind.workday]
-            factor = sum(alike) / len(alike) if alike else 1.0
+        factor = self.factor[kind] if kind in self.factor else _alike(self.factor, kind)
         return self.level * factor * self.share[kind.workday][hour % DAY]
 
 
-LEAN_DAYS = 2.0  # how many days' worth of the average each factor leans on
+def _alike(factor: Mapping[DayKind, float], kind: DayKind) -> float:
+    """Return what days that are as much workdays as this one have for a factor; 1 where there are none."""
+    found = [f for known, f in factor.items() if known.workday == kind.workday]
+    return sum(found) / len(found) if found else 1.0
+
+
+LEAN_DAYS = 0.25  # how many days' worth of the average a weekday's factor leans on
+LEAN_ODD_DAYS = 1.0  # … and a holiday's or make-up workday's on that of days alike
 LEAN_ORDERS = 30.0  # how many orders' worth of all stores' profile a store's own leans on
 
 
@@ -207,17 +211,22 @@ def _shape(cells: Mapping[int, Cell], ages: _Ages, lean: _Shape | None) -> _Shap
     by_hour = {True: [0.0] * DAY, False: [0.0] * DAY}
     for hour, cell in cells.items():
         day = hour // DAY
+        if day not in ages.weight:
+            continue
         seen = ages.weight[day] * cell.orders
         by_kind[ages.kind[day]] = by_kind.get(ages.kind[day], 0.0) + seen
         by_hour[ages.kind[day].workday][hour % DAY] += seen
     days, orders = sum(ages.total.values()), sum(by_kind.values())
     mean = orders / days if days else 0.0
-    factor = {}
-    for kind, weight in ages.total.items():
-        about = lean.factor.get(kind, 1.0) if lean else 1.0
-        lean_days = LEAN_DAYS + (LEAN_ORDERS / mean if lean and mean else 0.0)
+    factor: dict[DayKind, float] = {}
+    for kind in sorted(ages.total, key=lambda kind: not kind.plain):  # plain ones first: the others lean on them
+        about, lean_days = 1.0, LEAN_DAYS
+        if lean and mean:
+            about, lean_days = lean.factor[kind], LEAN_DAYS + LEAN_ORDERS / mean
+        elif not kind.plain:
+            about, lean_days = _alike(factor, kind), LEAN_ODD_DAYS
         found = by_kind.get(kind, 0.0)
-        factor[kind] = (found / mean + lean_days * about) / (weight + lean_days) if mean else 1.0
+        factor[kind] = (found / mean + lean_days * about) / (ages.total[kind] + lean_days) if mean else 1.0
     known = sum(ages.total[kind] * factor[kind] for kind in ages.total)
     level = orders / known if known else 0.0
     return _Shape(level, factor, _shares(by_hour, lean))
@@ -232,7 +241,7 @@ def _shares(by_hour: Mapping[bool, list[float]], lean: _Shape | None) -> dict[bo
     for workday in (True, False):
         about = lean.share[workday] if lean else [b / all_orders for b in both] if all_orders else flat
         here = sum(by_hour[workday])
-        weight = LEAN_ORDERS if lean else all_orders / 7 or 1.0
+        weight = LEAN_ORDERS if lean else all_orders / 50 or 1.0
         shares[workday] = [(by_hour[workday][h] + weight * about[h]) / (here + weight) for h in range(DAY)]
     return shares
 
@@ -274,17 +283,14 @@ def quantile(mean: float, variance: float, share: float) -> int:
         return max(0, math.ceil(mean + _normal(share) * math.sqrt(max(variance, mean)) - 0.5))
     if variance > mean * (1 + 1e-9):
         size = mean * mean / (variance - mean)
-        log_p0 = size * math.log(size / (size + mean))
+        probability = math.exp(size * math.log(size / (size + mean)))
         ratio = mean / (size + mean)
-        step = lambda k: (size + k) / (k + 1) * ratio  # noqa: E731
     else:
-        log_p0 = -mean
-        step = lambda k: mean / (k + 1)  # noqa: E731
-    probability = math.exp(log_p0)
+        probability, size, ratio = math.exp(-mean), 0.0, 0.0
     reached, count = probability, 0
     most = math.ceil(mean + 60 * math.sqrt(max(variance, mean)) + 60)
     while reached < share and count < most:
-        probability *= step(count)
+        probability *= (size + count) / (count + 1) * ratio if ratio else mean / (count + 1)
         reached += probability
         count += 1
     return count
@@ -353,9 +359,9 @@ def periods(grain: str, first: int, last: int, bands: Sequence[Window]) -> Itera
             yield f"{hour % DAY:02d}:00", [hour]
         return
     wanted = bands if grain == "band" else [Window("day", 0, DAY)]
-    for day in range(-(-first // DAY), last // DAY + 1):
+    for day in range(first // DAY, last // DAY + 1):
         for window in wanted:
-            if day * DAY + window.closes <= last:
+            if first <= day * DAY + window.opens and day * DAY + window.closes <= last:
                 yield window.name, list(range(day * DAY + window.opens, day * DAY + window.closes))
 
 
@@ -426,7 +432,7 @@ def spread_of(pairs: Sequence[tuple[float, float]]) -> Spread:
 
 
 def spreads(fitted: Fitted, past: Demand, bands: Sequence[Window]) -> dict[tuple[bool, str], Spread]:
-    """Return how a model's counts scatter, by whether they are of the whole merchant and by grain; stores are pooled."""
+    """Return how a model's counts scatter, of the whole merchant or of stores, and by grain; stores together."""
     first = max(past.first, past.last - RESIDUAL_DAYS * DAY)
     pairs: dict[tuple[bool, str], list[tuple[float, float]]] = {}
     every = -(-len(past.stores) // RESIDUAL_STORES)  # of many stores, so many say enough about all
@@ -481,51 +487,3 @@ def _said(mean: float, spread: Spread | None) -> dict[float, float]:
         return dict.fromkeys(QUANTILES, mean)
     variance = spread.variance(mean)
     return {share: float(quantile(mean, variance, share)) for share in QUANTILES}
-
-
-# What a pool's bands and days would need -----------------------------------------------------------------------------
-
-
-def peaks_by_day(
-    rows: Sequence[tuple[int, int, int]], first_day: int, last_day: int, opens: int, closes: int
-) -> dict[int, int]:
-    """Return the most that stood on a pool on each of the days [first_day, last_day), within part of the day.
-
-    Args:
-        rows: slot, peak_fen and left_fen of every half hour in which something changed, in their order.
-        opens, closes: half hours of the day, from the one on, before the other.
-    """
-    found = {}
-    place, stands = 0, 0
-    for day in range(first_day, last_day):
-        start, end = day * 48 + opens, day * 48 + closes
-        while place < len(rows) and rows[place][0] < start:
-            stands = rows[place][2]
-            place += 1
-        peak, look = stands, place
-        while look < len(rows) and rows[look][0] < end:
-            peak = max(peak, rows[look][1])
-            look += 1
-        found[day] = peak
-    return found
-
-
-def comparable(by_day: Mapping[int, int], day: int, kind_of: KindOf) -> dict[int, int]:
-    """Return the days that are of a day's kind; all that are as much workdays as it, where these are fewer than four."""
-    kind = kind_of(day)
-    same = {each: fen for each, fen in by_day.items() if kind_of(each) == kind}
-    if len(same) >= 4:
-        return same
-    alike = {each: fen for each, fen in by_day.items() if kind_of(each).workday == kind.workday}
-    return alike or dict(by_day)
-
-
-def empirical(values: Sequence[int], share: float) -> int:
-    """Return the least of the values that at least `share` of them do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def round_up(fen: int, step_fen: int) -> int:
-    """Return the least multiple of a step that is not less."""
-    return -(-fen // step_fen) * step_fen

@@ -164,9 +164,7 @@ def stores_in_deficit(merchant_id: int, store_ids: Sequence[int]) -> list[int]:
     return [row.owner for row in found]
 
 
-def demand(
-    by: Actor, merchant_id: int, *, since: datetime, until: datetime, store_id: int | None = None
-) -> list[Any]:
+def demand(by: Actor, merchant_id: int, *, since: datetime, until: datetime, store_id: int | None = None) -> list[Any]:
     """Return what buyers asked for by store and hour of Shanghai, declined orders included: demand is not sales.
 
     Args:

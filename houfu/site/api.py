@@ -13,6 +13,7 @@ from houfu.approvals.api import router as approvals
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
+from houfu.insight.api import router as insight
 from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
@@ -52,7 +53,7 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
+    approvals, calendars, channels, history, insight, ledger, limits, merchants, orders, payouts, people, policies,
     reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
