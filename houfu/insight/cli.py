@@ -113,7 +113,7 @@ def propose(merchant_id: int, pool_id: int, day: datetime | None, operator_: str
 @click.option("--policy", "policy_", help="A pack's file, or the version of one that is loaded.")
 @click.option("--from", "begins", type=AT, help="Since when it is supposed; always.")
 @click.option("--to", "ends", type=AT, help="Before when; now.")
-@click.option("--limit-change", "changes", multiple=True, help="STORE=+FEN or STORE=-FEN; a store's id or code.")
+@click.option("--limit-change", "changes", multiple=True, help="STORE=+FEN or STORE=-FEN; a store's id or code, * for all.")
 @operator_option
 @json_option
 def whatif(
@@ -151,7 +151,7 @@ def whatif(
 
 
 class ChangeUnreadable(Invalid):
-    """A changed limit is written as STORE=+FEN or STORE=-FEN, with a store's id or code."""
+    """A changed limit is written as STORE=+FEN or STORE=-FEN, with a store's id or code, or * for every store."""
 
     code = "insight_change_unreadable"
 
@@ -169,10 +169,11 @@ def _changes(merchant_id: int, said: tuple[str, ...]) -> dict[int, int]:
     found: dict[int, int] = {}
     for each in said:
         store, _, fen = each.rpartition("=")
-        if store not in ids and not store.isdecimal():
+        if store not in ids and store != "*" and not store.isdecimal():
             raise ChangeUnreadable(said=each)
         try:
-            found[ids.get(store) or int(store)] = int(fen)
+            stores = ids.values() if store == "*" else [ids.get(store) or int(store)]
+            found.update(dict.fromkeys(stores, int(fen)))
         except ValueError as error:
             raise ChangeUnreadable(said=each) from error
     return found

@@ -148,13 +148,9 @@ class Profile:
     def fit(self, past: Demand, kind_of: KindOf) -> "_Profiled":
         """Learn every store's profile; a store of few orders leans on that of all stores together."""
         ages = _Ages.of(past, kind_of, self.half_life_days)
-        whole: list[dict[int, Cell]] = [dict(past.stores[WHOLE])] if WHOLE in past.stores else []
-        shape = _shape(whole[0], ages, None) if whole else None
-        shapes = {
-            store: shape if store == WHOLE and shape else _shape(cells, ages, shape)
-            for store, cells in past.stores.items()
-        }
-        return _Profiled(shapes, kind_of)
+        whole = _shape(past.stores[WHOLE], ages, None) if WHOLE in past.stores else None
+        shapes = {store: _shape(cells, ages, whole) for store, cells in past.stores.items() if store != WHOLE}
+        return _Profiled({WHOLE: whole, **shapes} if whole else shapes, kind_of)
 
 
 @dataclass(frozen=True)
