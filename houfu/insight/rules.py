@@ -192,7 +192,7 @@ def _alike(factor: Mapping[DayKind, float], kind: DayKind) -> float:
     return sum(found) / len(found) if found else 1.0
 
 
-LEAN_DAYS = 0.25  # how many days' worth of the average a weekday's factor leans on
+LEAST_LEAN, MOST_LEAN = 0.02, 50.0  # how many days' worth of the average a weekday's factor leans on
 LEAN_ODD_DAYS = 1.0  # … and a holiday's or make-up workday's on that of days alike
 LEAN_ORDERS = 30.0  # how many orders' worth of all stores' profile a store's own leans on
 
@@ -205,20 +205,23 @@ def _shape(cells: Mapping[int, Cell], ages: _Ages, lean: _Shape | None) -> _Shap
     """
     by_kind: dict[DayKind, float] = {}
     by_hour = {True: [0.0] * DAY, False: [0.0] * DAY}
+    by_day = dict.fromkeys(ages.weight, 0)
     for hour, cell in cells.items():
         day = hour // DAY
         if day not in ages.weight:
             continue
+        by_day[day] += cell.orders
         seen = ages.weight[day] * cell.orders
         by_kind[ages.kind[day]] = by_kind.get(ages.kind[day], 0.0) + seen
         by_hour[ages.kind[day].workday][hour % DAY] += seen
     days, orders = sum(ages.total.values()), sum(by_kind.values())
     mean = orders / days if days else 0.0
     factor: dict[DayKind, float] = {}
+    lean_by_noise = LEAST_LEAN if lean else _lean_days(by_day, by_kind, ages)
     for kind in sorted(ages.total, key=lambda kind: not kind.plain):  # plain ones first: the others lean on them
-        about, lean_days = 1.0, LEAN_DAYS
+        about, lean_days = 1.0, lean_by_noise
         if lean and mean:
-            about, lean_days = lean.factor[kind], LEAN_DAYS + LEAN_ORDERS / mean
+            about, lean_days = lean.factor[kind], LEAST_LEAN + LEAN_ORDERS / mean
         elif not kind.plain:
             about, lean_days = _alike(factor, kind), LEAN_ODD_DAYS
         found = by_kind.get(kind, 0.0)
@@ -226,6 +229,24 @@ def _shape(cells: Mapping[int, Cell], ages: _Ages, lean: _Shape | None) -> _Shap
     known = sum(ages.total[kind] * factor[kind] for kind in ages.total)
     level = orders / known if known else 0.0
     return _Shape(level, factor, _shares(by_hour, lean))
+
+
+def _lean_days(by_day: Mapping[int, int], by_kind: Mapping[DayKind, float], ages: _Ages) -> float:
+    """Return how much factors lean on the average: how days of one kind scatter, over how the kinds differ.
+
+    It is the shrinkage that misses least in the mean square; where kinds differ by no more than chance has it, they lean
+    as far as they may.
+    """
+    means = {kind: by_kind.get(kind, 0.0) / weight for kind, weight in ages.total.items()}
+    days = sum(ages.total.values())
+    mean = sum(by_kind.values()) / days if days else 0.0
+    within = sum(w * (by_day[day] - means[ages.kind[day]]) ** 2 for day, w in ages.weight.items())
+    between = sum(weight * (means[kind] - mean) ** 2 for kind, weight in ages.total.items())
+    if not within:
+        return LEAST_LEAN
+    scatter = within / days
+    differ = between / days - scatter * len(means) / days
+    return min(max(scatter / differ, LEAST_LEAN), MOST_LEAN) if differ > 0 else MOST_LEAN
 
 
 def _shares(by_hour: Mapping[bool, list[float]], lean: _Shape | None) -> dict[bool, list[float]]:
