@@ -1,6 +1,6 @@
 """The `houfu` command, assembled from the rooms: `houfu <noun> <verb>`.
 
-Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `demo`, `bench`), 2 usage, 3 refused.
+Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `limit whatif`, `demo`, `bench`), 2 usage, 3 refused.
 """
 
 import importlib
@@ -26,6 +26,7 @@ NOUNS = {
     "demo": ("houfu.demo.cli:cli", "Play the stories on an instance of their own. 演示"),
     "emergency": ("houfu.limits.pools_cli:emergency", "A loan, settled orders, restoration. 应急下单"),
     "filing": ("houfu.limits.pools_cli:filing", "The form of large pools. 备案"),
+    "forecast": ("houfu.insight.cli:cli", "Demand that is to come. 预测"),
     "group": ("houfu.merchants.cli:group", "Groups of stores that may share limits. 集团"),
     "history": ("houfu.history.cli:cli", "What happened, by whom; verify the chains. 行为流水"),
     "import": ("houfu.cli.imports:cli", "Take in files of order events. 导入"),
@@ -33,7 +34,7 @@ NOUNS = {
     "intake": ("houfu.cli.up:intake", "The door for new orders alone. 接单入口"),
     "key": ("houfu.merchants.cli:key", "API keys. 接口密钥"),
     "ledger": ("houfu.ledger.cli:cli", "Balances. 账本"),
-    "limit": ("houfu.limits.cli:limit", "Own limits, loans, tolerance. 额度"),
+    "limit": ("houfu.cli.limit:limit", "Own limits, loans, tolerance. 额度"),
     "merchant": ("houfu.merchants.cli:merchant", "Legal persons. 商户"),
     "order": ("houfu.cli.order:cli", "Orders and what happens to them. 订单"),
     "payout": ("houfu.payouts.cli:payout", "Money out. 提现"),
@@ -52,6 +53,7 @@ NOUNS = {
     "webhooks": ("houfu.cli.webhooks:cli", "History told to other systems. 通知"),
     "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),
 }
+ALSO_CALLED = {"limits": "limit"}
 WITHOUT_DATABASE = {"bench", "demo", "intake", "simulator", "up", "web", "worker"}
 
 
@@ -62,6 +64,7 @@ class Nouns(click.Group):
         return sorted(NOUNS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        name = ALSO_CALLED.get(name, name)
         if name not in NOUNS:
             return None
         opening.setup_django()

@@ -1,6 +1,6 @@
 """Reading history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,22 @@ def links(
     if before_seq is not None:
         found = found.filter(seq__lt=before_seq)
     return list(found.order_by("-seq")[:limit])
+
+
+def told(merchant_id: int, beginnings: Sequence[str]) -> list[Any]:
+    """Return what happened to a merchant's things, in the one order in which it did.
+
+    Args:
+        beginnings: how the verbs begin, such as "pool.".
+
+    Returns:
+        Rows of seq, at, verb, subject and detail (its JSON as text).
+    """
+    return db.rows(
+        "SELECT seq, at, verb, subject, detail FROM history_link"
+        " WHERE merchant_id = %s AND verb LIKE ANY (%s) ORDER BY seq",
+        [merchant_id, [f"{beginning}%" for beginning in beginnings]],
+    )
 
 
 def heads() -> Iterator[tuple[int, int, str]]:

@@ -1,7 +1,8 @@
 """Reading the ledger."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 from houfu.kernel import db
 from houfu.ledger import models
@@ -35,3 +36,23 @@ def balances_at(merchant_id: int, at: datetime) -> dict[Account, int]:
         [merchant_id, at],
     )
     return {Account(row.kind, row.owner): row.balance_fen for row in rebuilt}
+
+
+def quota_moves(merchant_id: int, *, but: Sequence[str]) -> list[Any]:
+    """Return the lines by which a merchant's quota was moved, in the order of time, but for some verbs.
+
+    Args:
+        but: how the verbs begin that are left out.
+
+    Returns:
+        Rows of id, at, verb, debit, debit_owner, credit, credit_owner and amount_fen.
+    """
+    return db.rows(
+        "SELECT t.id, t.at, t.verb, d.kind AS debit, d.owner AS debit_owner, c.kind AS credit, c.owner AS credit_owner,"
+        " e.amount_fen FROM ledger_transfer t"
+        " JOIN ledger_entry e ON (e.merchant_id, e.transfer_id, e.unit) = (t.merchant_id, t.id, t.unit)"
+        " JOIN ledger_account d ON d.merchant_id = e.merchant_id AND d.id = e.debit_id"
+        " JOIN ledger_account c ON c.merchant_id = e.merchant_id AND c.id = e.credit_id"
+        " WHERE t.merchant_id = %s AND t.unit = 'CNY.Q' AND NOT t.verb LIKE ANY (%s) ORDER BY t.at, t.id, e.no",
+        [merchant_id, [f"{beginning}%" for beginning in but]],
+    )

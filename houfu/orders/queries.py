@@ -168,3 +168,91 @@ def stores_in_deficit(merchant_id: int, store_ids: Sequence[int]) -> list[int]:
         [merchant_id, list(store_ids)],
     )
     return [row.owner for row in found]
+
+
+def demand(by: Actor, merchant_id: int, *, since: datetime, until: datetime, store_id: int | None = None) -> list[Any]:
+    """Return what buyers asked for by store and hour of Shanghai, declined orders included: demand is not sales.
+
+    Args:
+        since, until: from the one instant on, before the other.
+
+    Returns:
+        Rows of store_id, hour (counted from the first of 1970 in Shanghai), orders, fen and square_fen (the sum of the
+        squares of their amounts).
+    """
+    by.require("orders:read", merchant_id, store_id)
+    return db.rows(
+        """
+        SELECT store_id, (floor(extract(epoch FROM authorised_at) / 3600) + 8)::bigint AS hour, count(*) AS orders,
+               sum(amount_fen)::bigint AS fen, sum(amount_fen::float8 * amount_fen) AS square_fen
+        FROM orders_order
+        WHERE merchant_id = %(merchant)s AND authorised_at >= %(since)s AND authorised_at < %(until)s
+          AND (%(stores)s::bigint[] IS NULL OR store_id = ANY (%(stores)s::bigint[]))
+          AND (%(store)s::bigint IS NULL OR store_id = %(store)s::bigint)
+        GROUP BY 1, 2 ORDER BY 1, 2
+        """,
+        {
+            "merchant": merchant_id,
+            "since": since,
+            "until": until,
+            "stores": None if by.stores is None else sorted(by.stores),
+            "store": store_id,
+        },
+    )
+
+
+def first_and_last(merchant_id: int) -> tuple[datetime, datetime] | None:
+    """Return when a merchant's first and last orders were placed, if it has any."""
+    found = db.rows(
+        "SELECT min(authorised_at) AS first, max(authorised_at) AS last FROM orders_order WHERE merchant_id = %s",
+        [merchant_id],
+    )[0]
+    return (found.first, found.last) if found.first else None
+
+
+def pool_peaks(by: Actor, merchant_id: int, pool_id: int, *, until: datetime) -> list[Any]:
+    """Return how much orders stood on a pool, by half hour of Shanghai in which that changed.
+
+    Returns:
+        Rows of slot (half hours counted from the first of 1970 in Shanghai), peak_fen (the most that stood in it after
+        a change) and left_fen (what stood at its end).
+    """
+    by.require("orders:read", merchant_id)
+    by.require_whole()
+    return db.rows(
+        """
+        WITH moved AS (
+            SELECT authorised_at AS at, pool_fen AS fen FROM orders_order
+            WHERE merchant_id = %(merchant)s AND pool_id = %(pool)s AND pool_fen > 0 AND authorised_at < %(until)s
+            UNION ALL
+            SELECT e.at, -e.pool_fen FROM orders_event e JOIN orders_order o
+                   ON o.merchant_id = e.merchant_id AND o.id = e.order_id
+            WHERE e.merchant_id = %(merchant)s AND o.pool_id = %(pool)s AND e.pool_fen > 0 AND e.at < %(until)s
+              AND e.verb IN ('cancelled', 'expired', 'refunded', 'settled', 'written_off')
+        ), stood AS (
+            SELECT at, sum(sum(fen)) OVER (ORDER BY at) AS fen FROM moved GROUP BY at
+        )
+        SELECT floor(extract(epoch FROM at) / 1800)::bigint + 16 AS slot, max(fen)::bigint AS peak_fen,
+               (array_agg(fen ORDER BY at DESC))[1]::bigint AS left_fen
+        FROM stood GROUP BY 1 ORDER BY 1
+        """,
+        {"merchant": merchant_id, "pool": pool_id, "until": until},
+    )
+
+
+def decided(merchant_id: int) -> list[Any]:
+    """Return every order of a merchant as it was decided, batch by batch: for trying the decisions again."""
+    return db.rows(
+        "SELECT batch, id, store_id, amount_fen, authorised_at, own_fen, pool_fen, temp_fen, tolerance_fen, pool_id,"
+        " reasons FROM orders_order WHERE merchant_id = %s ORDER BY batch, no",
+        [merchant_id],
+    )
+
+
+def freed(merchant_id: int) -> list[Any]:
+    """Return the steps by which a merchant's orders gave limit back, batch by batch, in the order they were taken."""
+    return db.rows(
+        "SELECT batch, order_id, verb, at, fen FROM orders_event WHERE merchant_id = %s"
+        " AND verb IN ('cancelled', 'expired', 'refunded', 'settled', 'written_off') ORDER BY batch, no",
+        [merchant_id],
+    )

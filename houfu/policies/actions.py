@@ -1,14 +1,13 @@
 """Loading policy packs. A pack is never changed; what changes is a new pack from a later instant on (T5)."""
 
 import hashlib
-import json
 from pathlib import Path
 
 from houfu.history import actions as history
 from houfu.history.actions import Who
 from houfu.kernel import clock, db
 from houfu.kernel.errors import Refused
-from houfu.policies import pack
+from houfu.policies import pack, queries
 from houfu.policies.models import Pack
 
 SHIPPED = Path(__file__).parent / "packs"
@@ -44,8 +43,7 @@ def load(*, by: Who, text: str) -> Pack:
     stated = pack.read(text)
     last = Pack.objects.order_by("-effective_from").first()
     there = Pack.objects.filter(version=stated["version"]).first()
-    before = Pack.objects.filter(effective_from__lt=stated["effective_from"]).order_by("-effective_from").first()
-    document = pack.canonical(pack.merged(json.loads(before.document) if before else {}, stated))
+    document = queries.document_of(stated)
     digest = hashlib.sha256(document.encode()).digest()
     if there:
         if bytes(there.digest) != digest:

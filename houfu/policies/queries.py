@@ -1,10 +1,14 @@
 """Which rules are in force when."""
 
+import json
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound, Refused
@@ -12,6 +16,7 @@ from houfu.policies import pack
 from houfu.policies.models import Pack
 
 _known: "Packs | None" = None
+_supposed: ContextVar[tuple[datetime, pack.Policy] | None] = ContextVar("supposed", default=None)
 
 
 class NoPolicy(Refused):
@@ -26,6 +31,8 @@ def at(instant: datetime) -> pack.Policy:
     Raises:
         NoPolicy: the instant lies before the first pack.
     """
+    if supposed := _supposed_at(instant):
+        return supposed
     found = db.rows(
         "SELECT version, digest FROM policies_pack WHERE effective_from <= %s ORDER BY effective_from DESC LIMIT 1",
         [instant],
@@ -51,6 +58,8 @@ class Packs:
         """
         if not instants:
             return []
+        if _supposed.get():
+            return [_supposed_at(instant) or self._policy(self._place(instant)) for instant in instants]
         earliest, last = self._place(min(instants)), self._place(max(instants))
         if earliest == last:
             return [self._policy(last)] * len(instants)
@@ -64,6 +73,24 @@ class Packs:
 
     def _policy(self, place: int) -> pack.Policy:
         return _decoded(self.versions[place], self.digests[place])
+
+
+@contextmanager
+def supposing(policy: pack.Policy, since: datetime) -> Iterator[None]:
+    """Let facts from an instant on be judged by another policy while the block runs, in this thread alone (T5).
+
+    For trying a policy on what has happened, in a transaction that is taken back; the packs stay as they are.
+    """
+    before = _supposed.set((since, policy))
+    try:
+        yield
+    finally:
+        _supposed.reset(before)
+
+
+def _supposed_at(instant: datetime) -> pack.Policy | None:
+    supposed = _supposed.get()
+    return supposed[1] if supposed and instant >= supposed[0] else None
 
 
 def read_packs() -> Packs:
@@ -104,6 +131,30 @@ def at_each(instants: Sequence[datetime]) -> list[pack.Policy]:
 @lru_cache(maxsize=64)
 def _decoded(version: str, digest: bytes) -> pack.Policy:
     return pack.decode(Pack.objects.get(version=version).document)
+
+
+def document_of(stated: dict[str, Any]) -> str:
+    """Return the document of a pack that states what changes against the pack before it; it need not be loaded."""
+    before = Pack.objects.filter(effective_from__lt=stated["effective_from"]).order_by("-effective_from").first()
+    return pack.canonical(pack.merged(json.loads(before.document) if before else {}, stated))
+
+
+def version(version: str) -> pack.Policy:
+    """Return the policy of a pack that is loaded.
+
+    Raises:
+        NotFound: there is none of that version.
+    """
+    return pack.decode(access_pack(version).document)
+
+
+def drafted(text: str) -> pack.Policy:
+    """Return the policy that a pack's TOML would make if it were loaded now; nothing is kept (T5).
+
+    Raises:
+        PackInvalid: it could not be loaded as it stands.
+    """
+    return pack.decode(document_of(pack.read(text)))
 
 
 def packs() -> list[Pack]:

@@ -14,6 +14,7 @@ from houfu.buyers.api import router as buyers
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
+from houfu.insight.api import router as insight
 from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
@@ -56,8 +57,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, buyers, calendars, channels, conversions, dynamic, history, ledger, limits, merchants, orders, payouts,
-    people, policies, pools, reconciliation, risk, webhooks,
+    approvals, buyers, calendars, channels, conversions, dynamic, history, insight, ledger, limits, merchants, orders,
+    payouts, people, policies, pools, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 
