@@ -36,6 +36,7 @@ PLATFORM = frozenset({"platform:write", "risk:write"})  # what no key of a merch
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
 
 
+EVERYBODY = -1  # a duty towards all merchants
 # Whoever signs in has not said of which merchant: until that is found, it is the product that looks among all logins.
 SIGN_IN = isolation.Party("system/sign_in", None)
 
@@ -44,6 +45,12 @@ class PersonNeeded(Forbidden):
     """This is for people alone: no key and no job may do it."""
 
     code = "person_needed"
+
+
+class AccessNeeded(Forbidden):
+    """The platform's people see and change a merchant's things while an access grant of its owner's holds, and no other time."""
+
+    code = "access_needed"
 
 
 class WholeMerchantNeeded(Forbidden):
@@ -60,6 +67,8 @@ class Actor:
         label: name in the history, such as "staff/3", "key/12", "operator/li" or "system/worker".
         person: the natural person behind it; two-person rules compare these, not labels.
         merchant_id: the merchant whose things the actor may touch; None for the platform's own people and jobs.
+        duty: the merchant for whom somebody of the platform does one of its duties; EVERYBODY for all of them.
+        grant_id: the access grant by which a merchant lets somebody of the platform in (4.6).
         scopes: what the actor may do.
         kind: a member of the staff, a key, the operator at the command line, or the product by itself.
         staff_id: which member of the staff.
@@ -81,16 +90,30 @@ class Actor:
     device: str = ""
     ip: str = ""
     stepped_up_at: datetime | None = None
+    duty: int | None = None
+    grant_id: int | None = None
+
+    @property
+    def reach(self) -> str:
+        """Whose rows the database lets the actor touch, as `isolation.InForce` has it."""
+        if self.merchant_id is not None:
+            return f"{self.merchant_id}@{self.grant_id}" if self.grant_id else str(self.merchant_id)
+        if self.kind in ("operator", "system") or self.duty == EVERYBODY:
+            return "*"
+        return str(self.duty or 0)
 
     def require(self, scope: str, merchant_id: int | None = None, store_id: int | None = None) -> None:
         """Refuse unless the actor may do `scope` to things of `merchant_id`, and of `store_id` where one is named.
 
         Raises:
             Forbidden: the scope is missing.
+            AccessNeeded: the actor is of the platform, and this is neither a duty nor does a grant hold.
             NotFound: the thing is another merchant's or store's; it looks as if it were not there.
         """
         if scope not in self.scopes:
             raise Forbidden(scope=scope)
+        if merchant_id and self.reach == "0" or merchant_id and self.duty not in (None, EVERYBODY, merchant_id):
+            raise AccessNeeded()
         if merchant_id is not None and self.merchant_id not in (None, merchant_id):
             raise NotFound()
         if store_id is not None and not self.sees(store_id):

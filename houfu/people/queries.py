@@ -15,7 +15,7 @@ from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
 from houfu.people.actor import SIGN_IN, Actor
-from houfu.people.models import ApiKey, Staff
+from houfu.people.models import AccessGrant, ApiKey, Staff
 
 
 class FactorNeeded(Forbidden):
@@ -114,6 +114,33 @@ def _stepped_up(session: SessionBase) -> datetime | None:
     """Return when a passkey was last used in a session, on the product's clock; sign-in keeps the machine's (S8)."""
     used = [record["at"] for record in proofs(session) if record.get("type") == "webauthn"]
     return clock.now() - timedelta(seconds=clock.machine_now().timestamp() - max(used)) if used else None
+
+
+def let_in(by: Actor, grant_id: str) -> Actor:
+    """Return what one of the platform's people is at a merchant whose access grant lets them in.
+
+    Raises:
+        NotFound: there is no such grant for them.
+        AccessOver: it is not in force.
+    """
+    with isolation.acting(SIGN_IN):
+        known = grant_id.isascii() and grant_id.isdigit() and len(grant_id) < 19
+        grant = AccessGrant.objects.filter(id=int(grant_id), staff_id=by.staff_id).first() if known else None
+    if grant is None:
+        raise NotFound()
+    if not grant.in_force:
+        raise db.AccessOver()
+    return replace(
+        by, label=f"access/{grant.id}", merchant_id=grant.merchant_id, scopes=by.scopes & set(grant.scopes),
+        staff_id=None, grant_id=grant.id,
+    )  # fmt: skip
+
+
+def access_grants(by: Actor, merchant_id: int, *, before: int | None = None, limit: int = 100) -> list[AccessGrant]:
+    """Return who of the platform has asked a merchant to be let in, the newest first."""
+    by.require("people:read", merchant_id)
+    found = AccessGrant.objects.filter(merchant_id=merchant_id)
+    return list((found if before is None else found.filter(id__lt=before)).order_by("-id")[:limit])
 
 
 def member_of_session(session: SessionBase) -> Staff:

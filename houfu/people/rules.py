@@ -28,6 +28,8 @@ ROLES: dict[str, frozenset[str]] = {
     # Whoever runs the platform approves nothing and pays nobody: that is the merchants' own (4.6).
     "operator": frozenset(_READ | {"limits:write", "merchants:write", "platform:write", "risk:write"}),
 }
+# What a merchant can let one of the platform's people see and change: reading, its limits, its stores and keys.
+GRANTABLE = frozenset(_READ | {"limits:write", "merchants:write"})
 RECOVERY_HOLD = timedelta(hours=72)  # after a recovery nothing that the recovered person approves counts (4.4)
 _MONEY = frozenset({"approvals:write", "beneficiaries:write", "payouts:write", "platform:write"})
 PASSKEY_ROLES = frozenset(

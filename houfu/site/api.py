@@ -21,6 +21,7 @@ from houfu.limits.api import router as limits
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
+from houfu.people.access_api import router as access
 from houfu.people.api import router as people
 from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
@@ -52,7 +53,7 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
+    access, approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
     reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)

@@ -69,7 +69,7 @@ class IdempotencyMiddleware:
         @db.action
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
-            row = [by.merchant_id or 0, by.label, operation, key]
+            row = [by.merchant_id or max(by.duty or 0, 0), by.label, operation, key]
             place = "kernel_answer/" + "\n".join(map(str, row))
             there = db.rows(
                 "SELECT request_digest, status, body_sealed FROM kernel_answer"

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from django.utils.functional import lazystr
 
 from houfu.kernel import postgres, vault
+from houfu.site import duties
 
 HOME = Path(os.environ.get("HOUFU_HOME", Path.home() / ".houfu")).expanduser()
 PATIENCE = "-c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s"
@@ -92,6 +93,8 @@ ROOM_APPS = [
     )
 ]
 COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
+PLATFORM_DUTIES, PLATFORM_DUTY_AREAS = duties.FOR_A_MERCHANT, duties.AREAS_FOR_A_MERCHANT
+PLATFORM_DUTIES_FOR_ALL = duties.FOR_ALL
 INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = [

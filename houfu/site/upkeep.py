@@ -21,7 +21,7 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
-from houfu.people.states import STAFF
+from houfu.people.states import ACCESS, STAFF
 from houfu.policies import actions as policies
 from houfu.risk import actions as risk
 from houfu.risk.states import MACHINES as RISK
@@ -29,6 +29,7 @@ from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
     "staff": states.pairs(STAFF),
+    "access": states.pairs(ACCESS),
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),

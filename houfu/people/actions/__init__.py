@@ -1,5 +1,6 @@
 """Every write to people: staff, their passkeys, and API keys."""
 
+from houfu.people.actions.access import ask_access, give_access, refuse_access, revoke_access
 from houfu.people.actions.keys import create_key, digest, revoke_key
 from houfu.people.actions.login import SecondPersonNeeded, accept, count_passkey, recover
 from houfu.people.actions.passkeys import add_passkey, remove_passkey
@@ -12,6 +13,7 @@ __all__ = [
     "Settings",
     "accept",
     "add_passkey",
+    "ask_access",
     "change",
     "count_passkey",
     "create_key",
@@ -19,9 +21,12 @@ __all__ = [
     "digest",
     "disable",
     "enable",
+    "give_access",
     "invite",
     "recover",
+    "refuse_access",
     "remove_passkey",
+    "revoke_access",
     "revoke_key",
     "use_totp",
 ]

@@ -306,7 +306,7 @@ CREATE TRIGGER risk_backtest_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON
 GRANT INSERT, UPDATE (state, backtest_id, promoted_by, promoted_at) ON risk_rule TO houfu_app;
 -- A back-test tells of all merchants, and so to the platform alone.
 ALTER TABLE risk_backtest ENABLE ROW LEVEL SECURITY;
-CREATE POLICY platform_v1 ON risk_backtest TO houfu_app USING ((SELECT kernel_merchant_v1()) = -1);
+CREATE POLICY platform_v1 ON risk_backtest TO houfu_app USING ((SELECT kernel_merchant_v1()) <= 0);
 CREATE POLICY auditor_v1 ON risk_backtest FOR SELECT TO houfu_verify USING (true);
 GRANT INSERT ON risk_backtest, risk_decision, risk_observation, risk_evidence, risk_score_event TO houfu_app;
 GRANT INSERT, UPDATE (alerting, since) ON risk_usage TO houfu_app;

@@ -25,7 +25,7 @@ WITH relation AS (
         WHEN 'login_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND reads = writes
             AND reads ~ '^ ?CASE \( SELECT kernel_merchant_v1\(\)[^)]*\) WHEN [^ ]*-1[^ ]* THEN true ELSE \(EXISTS \( SELECT FROM (people_login l WHERE \(l.user_id = \w+.(user_)?id\)|usersessions_usersession u WHERE \(\(u.session_key\)::text = \(django_session.session_key\)::text\))\)\) END$'
         WHEN 'platform_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND writes IS NULL
-            AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) = [^ ]*-1[^ ]*\)$'
+            AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) <= 0\)$'
         WHEN 'everybody_v1' THEN polcmd = 'r' AND reads = 'true' AND writes IS NULL
         WHEN 'auditor_v1' THEN polcmd = 'r' AND roles = '{houfu_verify}' AND reads = 'true' AND writes IS NULL
         ELSE false END
