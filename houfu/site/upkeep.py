@@ -14,6 +14,7 @@ from django.db.models.signals import post_migrate
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, isolation, postgres, states
+from houfu.kernel.data_keys import DATA_KEY
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
 from houfu.limits.states import LOAN, POOL
@@ -30,6 +31,7 @@ from houfu.webhooks.states import DELIVERY, ENDPOINT
 MACHINES = {
     "staff": states.pairs(STAFF),
     "access": states.pairs(ACCESS),
+    "data_key": states.pairs(DATA_KEY),
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),

@@ -164,7 +164,7 @@ CREATE TRIGGER payouts_allocation_written_once BEFORE UPDATE OR DELETE OR TRUNCA
 CREATE TRIGGER payouts_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON payouts_attempt
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 
-GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from) ON payouts_beneficiary TO houfu_app;
+GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from, account_sealed) ON payouts_beneficiary TO houfu_app;
 GRANT INSERT, UPDATE (state, code, due_at, arrives_by, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
 GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_joined, payouts_run TO houfu_app;
 GRANT INSERT, UPDATE (beneficiary_id, purpose, since), DELETE ON payouts_standing_order TO houfu_app;

@@ -98,6 +98,6 @@ CREATE TRIGGER webhooks_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE
 
 GRANT INSERT, UPDATE (url, verbs, state, disabled_for, told_from, cursor, failures, rests_until, tried_at, delivered_at,
                       latency_ms) ON webhooks_endpoint TO houfu_app;
-GRANT INSERT, UPDATE (retires_at), DELETE ON webhooks_key TO houfu_app;
+GRANT INSERT, UPDATE (retires_at, secret_sealed, private_sealed), DELETE ON webhooks_key TO houfu_app;
 GRANT INSERT, UPDATE (state, tries, since, next_at, attempts, ended_at) ON webhooks_delivery TO houfu_app;
 GRANT INSERT ON webhooks_attempt TO houfu_app;
