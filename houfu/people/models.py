@@ -108,7 +108,23 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
     staff_id = models.BigIntegerField(null=True)
     networks = ArrayField(models.TextField(), null=True)
+    api_version = models.TextField()
+    public_key = models.BinaryField(null=True)
 
     class Meta:
         managed = False
         db_table = "people_api_key"
+
+
+class Profile(models.Model):
+    """What a merchant asks of those who act for it."""
+
+    merchant_id = models.BigIntegerField(primary_key=True)
+    signatures_required = models.BooleanField()
+    face_allowed = models.BooleanField()
+    set_by = models.TextField()
+    set_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "people_profile"

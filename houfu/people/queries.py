@@ -9,13 +9,14 @@ from typing import Any
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.core.internal.sessionkit import get_session_user
 from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import Exists, OuterRef
 
 from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
 from houfu.people.actor import SIGN_IN, Actor
-from houfu.people.models import AccessGrant, ApiKey, Staff
+from houfu.people.models import AccessGrant, ApiKey, Profile, Staff
 
 
 class FactorNeeded(Forbidden):
@@ -46,7 +47,9 @@ def actor_of(token: str, ip: str = "") -> Actor:
     """
     merchant_id, key_id, secret = parts(token, "hf")
     with isolation.acting(isolation.Party("key", merchant_id)):
-        key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+        signing = Profile.objects.filter(merchant_id=OuterRef("merchant_id"), signatures_required=True)
+        found = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id)
+        key = found.annotate(must_sign=Exists(signing)).first()
         holder = staff(merchant_id, key.staff_id) if key and key.staff_id is not None else None
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(secret)):
         raise Unauthenticated()
@@ -59,6 +62,8 @@ def actor_of(token: str, ip: str = "") -> Actor:
         scopes=frozenset(key.scopes),
         kind="key",
         ip=ip,
+        unsigned=key.must_sign or key.public_key is not None,
+        api_version=key.api_version,
     )
     if holder is None:
         return actor
@@ -185,6 +190,11 @@ def staff(merchant_id: int, staff_id: int) -> Staff:
     if found is None:
         raise NotFound()
     return found
+
+
+def face_allowed(merchant_id: int) -> bool:
+    """Say whether a merchant lets a face stand for a passkey (S8)."""
+    return Profile.objects.filter(merchant_id=merchant_id, face_allowed=True).exists()
 
 
 def access_staff(by: Actor, merchant_id: int, staff_id: int) -> Staff:

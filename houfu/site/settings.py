@@ -99,6 +99,7 @@ INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = [
     "houfu.site.acting.ActingMiddleware",
+    "houfu.site.versioning.VersionMiddleware",
     "houfu.people.sign_in.guard.GuardMiddleware",
     "houfu.people.sign_in.sessions.SessionMiddleware",
     "houfu.people.sign_in.guard.CsrfMiddleware",

@@ -4,6 +4,7 @@ from houfu.people.actions.access import ask_access, give_access, refuse_access, 
 from houfu.people.actions.keys import create_key, digest, revoke_key
 from houfu.people.actions.login import SecondPersonNeeded, accept, count_passkey, recover
 from houfu.people.actions.passkeys import add_passkey, remove_passkey
+from houfu.people.actions.profile import set_profile
 from houfu.people.actions.staff import change, create_owner, disable, enable, invite
 from houfu.people.actions.totp import use_totp
 from houfu.people.rules import Settings
@@ -28,5 +29,6 @@ __all__ = [
     "remove_passkey",
     "revoke_access",
     "revoke_key",
+    "set_profile",
     "use_totp",
 ]

@@ -15,7 +15,7 @@ from houfu.kernel import isolation
 from houfu.kernel.errors import Forbidden, Unauthenticated
 from houfu.people import queries
 from houfu.people.actor import EVERYBODY, Actor, PersonNeeded
-from houfu.people.sign_in import guard, sessions
+from houfu.people.sign_in import guard, sessions, signatures
 
 RECENT = timedelta(minutes=5)
 GRANT = "Houfu-Grant"
@@ -80,6 +80,7 @@ def identify(request: HttpRequest, token: str = "") -> Actor:
         return known
     if said := token or request.headers.get("Authorization", "").removeprefix("Bearer "):
         found = queries.actor_of(said, guard.peer(request))
+        found = signatures.checked(found, request, found.merchant_id or 0)
     else:
         found = queries.actor_of_session(session_of(request), guard.device(request), guard.peer(request))
     request.houfu_actor = placed = _placed(found, request)  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ def _reseal(merchant_id: int, key_id: UUID, limit: int) -> int:
         return data_keys.sealed_again(bytes.fromhex(said), _PLACE, merchant_id).hex()
 
     for row in found:
-        data = {name: again(said) for name, said in row.data.items()}
+        data = {name: again(said) for name, said in json.loads(row.data).items()}
         db.rows("UPDATE mfa_authenticator SET data = %s::jsonb WHERE id = %s", [json.dumps(data), row.id])
     return len(found)
 

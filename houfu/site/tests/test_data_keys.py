@@ -1,5 +1,6 @@
 """Data keys changed while the house is at work, wrapped anew, and destroyed."""
 
+import json
 import threading
 from itertools import count
 from uuid import UUID
@@ -149,10 +150,10 @@ def test_secrets_of_factors_are_sealed_again_wherever_they_lie_in_their_row(shop
     data = {"secret": seal("JBSWY3DP", user_id), "codes": [seal("a", user_id), "plain"], "used": 3}
     db.rows(
         "INSERT INTO mfa_authenticator (user_id, type, data, created_at) VALUES (%s, 'totp', %s::jsonb, now())",
-        [user_id, __import__("json").dumps(data)],
+        [user_id, json.dumps(data)],
     )
     assert rotate(shop) == 1
-    found = db.rows("SELECT data FROM mfa_authenticator WHERE user_id = %s", [user_id])[0].data
+    found = json.loads(db.rows("SELECT data FROM mfa_authenticator WHERE user_id = %s", [user_id])[0].data)
     assert found["secret"] != data["secret"] and factors.opened(found["secret"]) == "JBSWY3DP"
     assert factors.opened(found["codes"][0]) == "a"
     assert (found["codes"][1], found["used"]) == ("plain", 3)
@@ -214,7 +215,8 @@ def test_destroying_a_merchants_keys_leaves_its_data_unread_and_others_alone(sho
     assert history.links(shop.merchant_id)[0].verb == "data_key.destroyed"
 
 
-def test_keys_that_are_needed_are_not_destroyed(shop):
+def test_keys_that_are_needed_are_not_destroyed():
+    shop = open_shop()
     shop.earn(500_000)
     shop.payee()
     shop.request(10_000)
