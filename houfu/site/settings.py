@@ -32,13 +32,20 @@ def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
 
 
 def _databases() -> dict[str, dict[str, Any]]:
-    """Find the database: DATABASE_URL where it is set, else the embedded server of this data folder."""
+    """Find the database: DATABASE_URL where it is set, else the embedded server of this data folder.
+
+    HOUFU_AS=web makes a process come in as one that strangers talk to: it pays nothing out. Worker and commands do.
+    """
     external = os.environ.get("DATABASE_URL", "")
+    if os.environ.get("HOUFU_AS") == "web":
+        role, runtime = "houfu_app", external or postgres.url(HOME, "houfu_runtime") or ""
+    else:
+        role = "houfu_worker"
+        runtime = os.environ.get("HOUFU_WORKER_DATABASE_URL") or external or postgres.url(HOME, "houfu_jobs") or ""
     owner = os.environ.get("HOUFU_OWNER_DATABASE_URL") or external or postgres.url(HOME, "houfu_owner") or ""
-    runtime = external or postgres.url(HOME, "houfu_runtime") or ""
     auditor = external or postgres.url(HOME, "houfu_auditor") or ""
     return {
-        "default": _database(runtime, "-c role=houfu_app"),
+        "default": _database(runtime, f"-c role={role}"),
         "owner": _database(owner, "", patience=""),
         "auditor": _database(auditor, "-c role=houfu_verify", patience="-c default_transaction_read_only=on"),
     }

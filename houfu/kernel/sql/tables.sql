@@ -5,10 +5,11 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['houfu_app', 'houfu_engine', 'houfu_verify'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['houfu_app', 'houfu_engine', 'houfu_verify', 'houfu_worker'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
             EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
+            IF wanted = 'houfu_worker' THEN GRANT houfu_app TO houfu_worker; END IF;
         END IF;
     END LOOP;
 END $$;

@@ -166,6 +166,8 @@ CREATE TRIGGER payouts_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE 
 
 GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from, account_sealed) ON payouts_beneficiary TO houfu_app;
 GRANT INSERT, UPDATE (state, code, due_at, arrives_by, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
-GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_joined, payouts_run TO houfu_app;
+GRANT INSERT ON payouts_allocation, payouts_joined TO houfu_app;
+-- Without an attempt nothing is sent, and it is the worker alone who sends.
+GRANT INSERT ON payouts_attempt, payouts_run TO houfu_worker;
 GRANT INSERT, UPDATE (beneficiary_id, purpose, since), DELETE ON payouts_standing_order TO houfu_app;
 GRANT UPDATE (claimed) ON payouts_waiver TO houfu_app;
