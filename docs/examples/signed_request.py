@@ -47,8 +47,9 @@ def main() -> None:
         key = load_pem_private_key(pem.read(), None)
     assert isinstance(key, Ed25519PrivateKey)
     body = rest[0].encode() if rest else b""
-    with urlopen(Request(address + path, body or None, signed(key, token, method, path, body), method=method)) as said:
-        print(said.read().decode())
+    asked = Request(address + path, body or None, signed(key, token, method, path, body), method=method)  # noqa: S310
+    with urlopen(asked) as said:  # noqa: S310  of our own address
+        sys.stdout.write(said.read().decode())
 
 
 if __name__ == "__main__":

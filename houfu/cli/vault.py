@@ -61,7 +61,7 @@ def rewrap(ring: str, operator_: str, as_json: bool) -> None:
 @operator_option
 @json_option
 def erase(merchant_id: int, confirm: str, reason: str, operator_: str, as_json: bool) -> None:
-    """Destroy a merchant's data keys for good. Example: houfu vault erase 7 --confirm 91330100MA2AXXXX1X --reason PIPL-47
+    """Destroy a merchant's data keys for good. Example: houfu vault erase 7 --confirm 9133…1X --reason PIPL-47
 
     Refused while a payout is under way, an account usable or an endpoint told.
     """

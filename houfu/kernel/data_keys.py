@@ -66,7 +66,9 @@ def unseal(sealed: bytes, place: str, merchant_id: int | None, *, ring: str = "v
     Raises:
         VaultClosed: another merchant's key, another place, altered bytes, or a key that was destroyed.
     """
-    found = DataKey.objects.filter(id=UUID(bytes=sealed[:_ID]), ring=ring) if len(sealed) > _ID else DataKey.objects.none()
+    found = (
+        DataKey.objects.filter(id=UUID(bytes=sealed[:_ID]), ring=ring) if len(sealed) > _ID else DataKey.objects.none()
+    )
     key = (found if merchant_id is None else found.filter(merchant_id=merchant_id)).first()
     if key is None:
         raise VaultClosed(place=place)
@@ -112,7 +114,9 @@ def resealing(
         found = db.rows(reading, {"merchant_id": merchant_id, "id": key_id.bytes, "limit": limit})
         for row in found:
             again = {name: sealed_again(getattr(row, name), at(row), merchant_id, ring) for name, at in columns.items()}
-            db.rows(writing, {"merchant_id": merchant_id, **{name: getattr(row, name) for name in key.split()}, **again})
+            db.rows(
+                writing, {"merchant_id": merchant_id, **{name: getattr(row, name) for name in key.split()}, **again}
+            )
         return len(found)
 
     return Resealing(table, ring, reseal)
@@ -130,7 +134,7 @@ def hold(merchant_id: int, ring: str, *, alone: bool) -> None:
     """
     shared = "" if alone else "_shared"
     db.rows(
-        f"SELECT pg_advisory_xact_lock{shared}(hashtextextended(%s, 9))",  # noqa: S608  one of two
+        f"SELECT pg_advisory_xact_lock{shared}(hashtextextended(%s, 9))",
         [f"data_key/{merchant_id}/{ring}"],
     )
 
@@ -180,4 +184,3 @@ def _unwrapped(key: DataKey) -> bytes:
 
 def _place(merchant_id: int, id: UUID) -> bytes:
     return f"kernel_data_key/{merchant_id}/{id}".encode()
-

@@ -33,7 +33,13 @@ log = logging.getLogger("houfu.postgres")
 
 DATABASE = "houfu"
 # The one that backs up goes past policies and only reads: a dump that policies cut short would look like a whole one.
-LOGINS = {"houfu_owner": "CREATEROLE", "houfu_runtime": "", "houfu_jobs": "", "houfu_auditor": "", "houfu_backup": "BYPASSRLS"}
+LOGINS = {
+    "houfu_owner": "CREATEROLE",
+    "houfu_runtime": "",
+    "houfu_jobs": "",
+    "houfu_auditor": "",
+    "houfu_backup": "BYPASSRLS",
+}
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -394,7 +400,9 @@ class Server:
                 )
                 admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)))
                 admin.execute(
-                    sql.SQL("GRANT CONNECT ON DATABASE {} TO houfu_app, houfu_verify, houfu_backup").format(sql.Identifier(DATABASE))
+                    sql.SQL("GRANT CONNECT ON DATABASE {} TO houfu_app, houfu_verify, houfu_backup").format(
+                        sql.Identifier(DATABASE)
+                    )
                 )
 
     def _chosen_port(self) -> int:

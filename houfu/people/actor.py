@@ -127,7 +127,7 @@ class Actor:
             raise Forbidden(scope=scope)
         if self.unsigned and scope in SIGNED:
             raise SignatureNeeded(scope=scope)
-        if merchant_id and self.reach == "0" or merchant_id and self.duty not in (None, EVERYBODY, merchant_id):
+        if (merchant_id and self.reach == "0") or (merchant_id and self.duty not in (None, EVERYBODY, merchant_id)):
             raise AccessNeeded()
         if merchant_id is not None and self.merchant_id not in (None, merchant_id):
             raise NotFound()

@@ -27,6 +27,7 @@ from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
+from houfu.risk.rules_api import router as risk_rules
 from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
 
@@ -54,7 +55,7 @@ api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
     access, approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    reconciliation, risk, risk_rules, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -96,7 +96,9 @@ def rewrap(*, by: Actor, ring: str) -> tuple[int, int]:
 @db.action
 def _rewrap(*, by: Actor, ring: str, number: int) -> int:
     done = data_keys.rewrap(ring)
-    history.record("vault.rewrapped", by=by, merchant_id=history.PLATFORM, subject=f"vault/{ring}", kek=number, keys=done)
+    history.record(
+        "vault.rewrapped", by=by, merchant_id=history.PLATFORM, subject=f"vault/{ring}", kek=number, keys=done
+    )
     return done
 
 
@@ -127,6 +129,11 @@ def erase(*, by: Actor, merchant_id: int, confirm: str, reason: str) -> int:
     for id_ in list(keys):
         move_data_key("destroy", DataKey, {"merchant_id": merchant_id, "id": id_}, wrapped=None)
     history.record(
-        "data_key.destroyed", by=by, merchant_id=merchant_id, subject=f"merchant/{merchant_id}", keys=len(keys), reason=reason
+        "data_key.destroyed",
+        by=by,
+        merchant_id=merchant_id,
+        subject=f"merchant/{merchant_id}",
+        keys=len(keys),
+        reason=reason,
     )
     return len(keys)

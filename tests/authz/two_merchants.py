@@ -315,5 +315,11 @@ def open_world() -> World:
     fresh = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=uscc)
     asked = merchants.register(by=OPERATOR, name="苏州某某服饰有限公司", uscc=new_uscc()).merchant_id
     people.ask_access(by=replace(visitor, duty=asked), merchant_id=asked, reason="排查", hours=1)
-    shared = {**_versions(), "merchant_new": fresh.merchant_id, "merchant_asked": asked, "uscc_taken": uscc, "uscc": new_uscc()}
+    shared = {
+        **_versions(),
+        "merchant_new": fresh.merchant_id,
+        "merchant_asked": asked,
+        "uscc_taken": uscc,
+        "uscc": new_uscc(),
+    }
     return World(ours, theirs, _callers(ours, visitor), shared)

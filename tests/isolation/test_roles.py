@@ -95,7 +95,9 @@ def logins(admin):
         statement = sql.SQL("CREATE ROLE {} LOGIN " + right + " PASSWORD {} IN ROLE pg_read_all_data")
         admin.execute(statement.format(sql.Identifier(login), login))
         admin.execute(
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(admin.info.dbname), sql.Identifier(login))
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                sql.Identifier(admin.info.dbname), sql.Identifier(login)
+            )
         )
     where = f"@{admin.info.host}:{admin.info.port}/{admin.info.dbname}"
     yield {kind: f"postgresql://{login}:{login}{where}" for kind, login in made.items()}
@@ -110,7 +112,8 @@ def test_a_dump_holds_every_merchants_rows(admin, logins, tmp_path):
     postgres.dump(logins["backup"], tmp_path / "all.dump")
     restore = [str(postgres._bin() / "pg_restore"), "--data-only", "--table=people_profile", "--file=-"]
     text = subprocess.run([*restore, str(tmp_path / "all.dump")], capture_output=True, text=True, check=True).stdout
-    assert "7\tf\tt\ttests" in text and "8\tf\tt\ttests" in text
+    assert "7\tf\tt\ttests" in text
+    assert "8\tf\tt\ttests" in text
     assert (tmp_path / "all.dump").stat().st_mode & 0o077 == 0
 
 

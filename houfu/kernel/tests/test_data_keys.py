@@ -112,7 +112,8 @@ def test_in_the_database_no_key_lies_in_clear(merchant):
     seal("x", PLACE, merchant)
     key = DataKey.objects.get(merchant_id=merchant, ring="vault", state="active")
     clear = data_keys._unwrapped(key)
-    assert len(clear) == 32 and clear not in bytes(key.wrapped)
+    assert len(clear) == 32
+    assert clear not in bytes(key.wrapped)
 
 
 def test_a_key_outside_that_is_missing_is_not_made_anew():

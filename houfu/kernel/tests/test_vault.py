@@ -8,7 +8,6 @@ from houfu.kernel.vault import VaultClosed
 from houfu.testing.threads import in_threads
 
 
-
 @pytest.fixture
 def home(tmp_path):
     """A data folder whose vault nobody has used yet."""

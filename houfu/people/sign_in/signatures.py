@@ -73,7 +73,9 @@ def _nonce(request: HttpRequest, name: str, public_key: bytes) -> str:
     """Return the nonce of a signature that holds and covers the whole request."""
     wanted = [*COVERED, *(["idempotency-key"] if "Idempotency-Key" in request.headers else [])]
     message = SimpleNamespace(
-        method=request.method, url=f"{request.scheme}://{request.get_host()}{request.get_full_path()}", headers=request.headers
+        method=request.method,
+        url=f"{request.scheme}://{request.get_host()}{request.get_full_path()}",
+        headers=request.headers,
     )
     keys = MappingKeyResolver(public_keys={name: Ed25519PublicKey.from_public_bytes(public_key)}, private_keys={})
     verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=keys)

@@ -23,7 +23,6 @@ from houfu.testing.web import signed_in
 from houfu.testing.world import OPERATOR, at_work, new_identity, open_shop
 
 
-
 @pytest.fixture
 def shop(db):
     made = open_shop(stores=2)
@@ -66,7 +65,8 @@ def told(shop):
 
 def test_without_a_grant_the_database_shows_nothing_of_a_merchant(shop, visitor):
     with isolation.acting(visitor):
-        assert not Store.objects.exists() and not Order.objects.exists()
+        assert not Store.objects.exists()
+        assert not Order.objects.exists()
         assert db.rows("SELECT count(*) AS n FROM ledger_account WHERE merchant_id > 0")[0].n == 0
         assert db.action(lambda: db.rows("UPDATE merchants_store SET name = 'x' RETURNING id"))() == []
     with pytest.raises(AccessNeeded):
@@ -156,7 +156,9 @@ def test_one_person_with_two_accounts_does_not_let_themselves_in(shop):
     assert not AccessGrant.objects.filter(merchant_id=shop.merchant_id, state="given").exists()
 
 
-@pytest.mark.parametrize("said", [{"hours": 9}, {"hours": 0}, {"scopes": ["payouts:write"]}, {"scopes": ["approvals:write"]}])
+@pytest.mark.parametrize(
+    "said", [{"hours": 9}, {"hours": 0}, {"scopes": ["payouts:write"]}, {"scopes": ["approvals:write"]}]
+)
 def test_more_than_can_be_granted_is_not_asked_for(shop, visitor, said):
     with pytest.raises(AccessInvalid):
         ask(visitor, shop, **said)
@@ -198,7 +200,11 @@ def platform_browser(address, own_shop):
 @pytest.fixture
 def owners_browser(address, own_shop):
     member, invitation = people.invite(
-        by=own_shop.owner, merchant_id=own_shop.merchant_id, name="王芳", identity=new_identity(), settings=Settings("owner")
+        by=own_shop.owner,
+        merchant_id=own_shop.merchant_id,
+        name="王芳",
+        identity=new_identity(),
+        settings=Settings("owner"),
     )
     return signed_in(address, invitation, f"wang-{member.id}@shop.example", PASSWORD)[0]
 
@@ -231,7 +237,8 @@ def test_a_change_under_a_grant_is_made_once_and_bears_the_grants_name(own_shop,
     said = [
         platform_browser("POST", "/v1/stores", store, Houfu_Grant=str(grant), Idempotency_Key="one") for _ in range(2)
     ]
-    assert said[0] == said[1] and said[0][0] == 201
+    assert said[0] == said[1]
+    assert said[0][0] == 201
     (link,) = history.links(own_shop.merchant_id, subject=f"store/{said[0][1]['id']}")
     assert link.actor == f"access/{grant}"
 
@@ -248,7 +255,9 @@ def test_duties_are_done_without_a_grant(own_shop, platform_browser):
     ):
         assert platform("POST", path, body, Idempotency_Key=f"d{number}")[0] == expected, path
     about = f"merchant_id={own_shop.merchant_id}"
-    status, case = platform("POST", f"/v1/risk/cases?{about}", {"subject": f"store/{store}", "reason_class": "disputes"})
+    status, case = platform(
+        "POST", f"/v1/risk/cases?{about}", {"subject": f"store/{store}", "reason_class": "disputes"}
+    )
     assert status == 201, case
     assert platform("POST", f"/v1/risk/cases/{case['id']}:investigate?{about}")[0] == 200
     assert platform("GET", f"/v1/risk/cases/{case['id']}?{about}")[0] == 200

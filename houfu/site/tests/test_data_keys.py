@@ -68,7 +68,8 @@ def test_a_new_key_seals_again_all_that_the_old_one_has_sealed(shop, monkeypatch
     (old,) = keys_in_use(shop)
     assert rotate(shop) == 5
     assert accounts(shop) == before
-    assert keys_in_use(shop).isdisjoint({old}) and len(keys_in_use(shop)) == 1
+    assert keys_in_use(shop).isdisjoint({old})
+    assert len(keys_in_use(shop)) == 1
     assert states(shop) == ["active", "retired"]
     after = set(Beneficiary.objects.filter(merchant_id=shop.merchant_id).values_list("account_digest", flat=True))
     assert after == prints  # found as before
@@ -105,7 +106,8 @@ def test_nothing_is_lost_while_others_go_on_sealing(shop):
     in_threads(work, range(7))
     rotate(shop)
     found = accounts(shop)
-    assert known.items() <= found.items() and len(known) >= 6
+    assert known.items() <= found.items()
+    assert len(known) >= 6
     active = DataKey.objects.get(merchant_id=shop.merchant_id, ring="vault", state="active")
     assert keys_in_use(shop) == {active.id}
     assert set(states(shop)) == {"active", "retired"}
@@ -122,7 +124,8 @@ def test_stopped_half_way_it_is_finished_the_next_time(shop, monkeypatch):
         patch.setattr(data_keys, "_retire", cut)
         with pytest.raises(KeyboardInterrupt):
             rotate(shop)
-    assert states(shop) == ["retiring"] and accounts(shop) == before
+    assert states(shop) == ["retiring"]
+    assert accounts(shop) == before
     more = register(shop)
     monkeypatch.undo()
     rotate(shop)
@@ -131,12 +134,15 @@ def test_stopped_half_way_it_is_finished_the_next_time(shop, monkeypatch):
 
 
 def test_what_signs_webhooks_is_sealed_again_by_its_own_ring(shop):
-    endpoint, _ = webhooks.add(by=shop.owner, merchant_id=shop.merchant_id, url="https://hooks.example.com/a", verbs=["*"])
+    endpoint, _ = webhooks.add(
+        by=shop.owner, merchant_id=shop.merchant_id, url="https://hooks.example.com/a", verbs=["*"]
+    )
     before = [(signer.secret, signer.private) for signer in webhook_queries.signers(shop.merchant_id, endpoint.id)]
     assert rotate(shop) == 0
     assert rotate(shop, "webhooks") == 1
     after = [(signer.secret, signer.private) for signer in webhook_queries.signers(shop.merchant_id, endpoint.id)]
-    assert before == after and states(shop, "webhooks") == ["active", "retired"]
+    assert before == after
+    assert states(shop, "webhooks") == ["active", "retired"]
 
 
 def test_secrets_of_factors_are_sealed_again_wherever_they_lie_in_their_row(shop):
@@ -154,7 +160,8 @@ def test_secrets_of_factors_are_sealed_again_wherever_they_lie_in_their_row(shop
     )
     assert rotate(shop) == 1
     found = json.loads(db.rows("SELECT data FROM mfa_authenticator WHERE user_id = %s", [user_id])[0].data)
-    assert found["secret"] != data["secret"] and factors.opened(found["secret"]) == "JBSWY3DP"
+    assert found["secret"] != data["secret"]
+    assert factors.opened(found["secret"]) == "JBSWY3DP"
     assert factors.opened(found["codes"][0]) == "a"
     assert (found["codes"][1], found["used"]) == ("plain", 3)
 
@@ -174,7 +181,8 @@ def test_a_new_key_outside_wraps_every_data_key_and_the_old_file_still_reads_old
     old = DataKey.objects.get(merchant_id=shop.merchant_id, ring="vault")
     number, done = data_keys.rewrap(by=OPERATOR, ring="vault")
     try:
-        assert done >= 1 and number == vault.newest("vault")
+        assert done >= 1
+        assert number == vault.newest("vault")
         new = DataKey.objects.get(merchant_id=shop.merchant_id, ring="vault")
         assert (new.id, new.kek, bytes(new.wrapped) != bytes(old.wrapped)) == (old.id, number, True)
         assert accounts(shop) == {id_: account}
@@ -196,7 +204,13 @@ def uscc(shop):
 
 
 def erase(shop, **said):
-    wanted = {"by": OPERATOR, "merchant_id": shop.merchant_id, "confirm": uscc(shop), "reason": "个保法第四十七条", **said}
+    wanted = {
+        "by": OPERATOR,
+        "merchant_id": shop.merchant_id,
+        "confirm": uscc(shop),
+        "reason": "个保法第四十七条",
+        **said,
+    }
     return data_keys.erase(**wanted)
 
 
@@ -230,7 +244,8 @@ def test_keys_that_are_needed_are_not_destroyed():
         erase(shop, reason=" ")
     with pytest.raises(Forbidden):
         erase(shop, by=shop.owner)
-    assert states(shop) == ["active"] and len(accounts(shop)) == 1
+    assert states(shop) == ["active"]
+    assert len(accounts(shop)) == 1
 
 
 def test_a_merchants_statement_cannot_read_anothers_wrapped_key(shop):
