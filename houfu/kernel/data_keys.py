@@ -1,6 +1,6 @@
 """Data keys: each merchant's sealed data has a key of its own, wrapped by a key outside the database (4.7).
 
-The key outside is a file of the data folder, one for each ring: `keys/vault.key`, after a first change `keys/vault-2.key`,
+The key outside is a file of the data folder, one for each ring: `keys/vault.key`, after a change `keys/vault-2.key`,
 and so on. What is sealed begins with the number of its data key, so that it is read by that one and no other; a data
 key is looked at every time, so that one that was destroyed reads nothing any more.
 """

@@ -38,8 +38,8 @@ class ContextKeyDiffers(Refused):
 class InForce(Protocol):
     """Whoever acts; people.Actor is one.
 
-    `merchant_id` is whom they belong to, None for the platform; `reach` is what rows they may touch now, as the word has
-    it: "7" for a merchant's, "7@12" for the same as long as access grant 12 holds, "0" for the platform's own, "*" for all.
+    `merchant_id` is whom they belong to, None for the platform; `reach` is what rows they may touch now, as the word
+    has it: "7" for a merchant's, "7@12" for the same while access grant 12 holds, "0" for the platform's, "*" for all.
     """
 
     @property

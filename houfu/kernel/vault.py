@@ -1,4 +1,4 @@
-"""The vault's keys, which lie outside the database, in the data folder; and the keyed digests by which sealed data is found.
+"""The vault's keys, in the data folder and outside the database, and the keyed digests by which sealed data is found.
 
 They wrap the data keys by which merchants' data is sealed (`data_keys`).
 """

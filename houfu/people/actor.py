@@ -50,7 +50,7 @@ class PersonNeeded(Forbidden):
 
 
 class AccessNeeded(Forbidden):
-    """The platform's people see and change a merchant's things while an access grant of its owner's holds, and no other time."""
+    """The platform's people see and change a merchant's things while its owner's access grant holds, else never."""
 
     code = "access_needed"
 

@@ -97,8 +97,8 @@ class Tier(_Part, frozen=True):
 
 
 class Staff(_Part, frozen=True):
-    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`, the platform is
-    let in for `access_hours` at most."""
+    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`, the platform
+    is let in for `access_hours` at most."""
 
     daily_count: tuple[Count, Count]
     face_permyriad: Annotated[int, msgspec.Meta(ge=0, le=10000)]

@@ -1,4 +1,4 @@
-"""What an operator does to data keys: change a merchant's, wrap all of them anew, destroy a merchant's for good (4.7)."""
+"""What an operator does to data keys: changes a merchant's, wraps all anew, destroys a merchant's for good (4.7)."""
 
 from uuid import UUID
 

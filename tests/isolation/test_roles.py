@@ -77,7 +77,7 @@ def test_a_process_comes_in_as_what_it_is(monkeypatch, said, role):
 
 
 def test_whoever_serves_the_web_comes_in_as_the_web():
-    said = "import os, sys; sys.modules['houfu.site.upkeep'] = type(sys)('x'); sys.modules['houfu.site.upkeep'].check = int\n"
+    said = "import sys; away = sys.modules['houfu.site.upkeep'] = type(sys)('x'); away.check = int\n"
     said += "import houfu.site.wsgi\nfrom django.conf import settings\nprint(settings.DATABASES['default']['OPTIONS'])"
     printed = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout
     assert "role=houfu_app" in printed

@@ -77,15 +77,15 @@ def test_a_wrapped_key_moved_to_another_merchant_opens_nothing(merchant, other):
     sealed = seal("王芳", PLACE, merchant)
     seal("x", PLACE, other)
     mine, theirs = (DataKey.objects.get(merchant_id=m, ring="vault", state="active") for m in (merchant, other))
+
+    @db.action
+    def move():
+        DataKey.objects.filter(merchant_id=other, id=theirs.id).update(wrapped=bytes(mine.wrapped))
+        with pytest.raises(VaultClosed):
+            unseal(theirs.id.bytes + sealed[16:], PLACE, other)
+        raise RuntimeError("undone")
+
     with pytest.raises(RuntimeError, match="undone"):
-
-        @db.action
-        def move():
-            DataKey.objects.filter(merchant_id=other, id=theirs.id).update(wrapped=bytes(mine.wrapped))
-            with pytest.raises(VaultClosed):
-                unseal(theirs.id.bytes + sealed[16:], PLACE, other)
-            raise RuntimeError("undone")
-
         move()
 
 

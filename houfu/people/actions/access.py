@@ -63,8 +63,8 @@ def ask_access(*, by: Actor, merchant_id: int, reason: str, hours: int, scopes: 
     if not 1 <= hours <= most or set(wanted) - GRANTABLE:
         raise AccessInvalid(hours_at_most=most, scopes=sorted(GRANTABLE))
     id_ = db.rows(
-        "INSERT INTO people_access_grant (merchant_id, staff_id, asked_by, person, reason, scopes, hours, state, asked_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, 'asked', %s) RETURNING id",
+        "INSERT INTO people_access_grant (merchant_id, staff_id, asked_by, person, reason, scopes, hours, state,"
+        " asked_at) VALUES (%s, %s, %s, %s, %s, %s, %s, 'asked', %s) RETURNING id",
         [merchant_id, by.staff_id, by.label, by.person, reason, wanted, hours, clock.machine_now()],
     )[0].id
     _record("access.asked", by, merchant_id, id_, reason=reason, hours=hours, scopes=wanted)

@@ -88,7 +88,7 @@ def identify(request: HttpRequest, token: str = "") -> Actor:
 
 
 def _placed(by: Actor, request: HttpRequest) -> Actor:
-    """Return what somebody of the platform may reach with this request: what a grant or a duty opens, else nothing (4.6).
+    """Return what somebody of the platform reaches with this request: what a grant or a duty opens, else nothing (4.6).
 
     Raises:
         PersonNeeded: a key comes with a grant.

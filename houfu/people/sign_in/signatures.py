@@ -1,4 +1,4 @@
-"""Signatures of requests by keys (RFC 9421, Ed25519): who holds a key's token alone cannot move money with it (4.11)."""
+"""Signatures of requests by keys (RFC 9421, Ed25519): whoever has a key's token alone moves no money by it (4.11)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
