@@ -138,8 +138,8 @@ def dump(address: str, file: Path) -> None:
     Raises:
         DumpFailed: nothing was written.
     """
-    asked = conninfo_to_dict(address)
-    password = str(asked.pop("password", ""))  # not among the arguments, which everybody on the machine can read
+    asked = {name: str(said) for name, said in conninfo_to_dict(address).items()}
+    password = asked.pop("password", "")  # not among the arguments, which everybody on the machine can read
     made = subprocess.run(
         [str(_bin() / "pg_dump"), "--format=custom", f"--file={file}", f"--dbname={make_conninfo(**asked)}"],
         env={**os.environ, "PGPASSWORD": password}, capture_output=True, check=False, text=True,

@@ -63,7 +63,8 @@ class KeyOut(Out):
 
     @staticmethod
     def resolve_public_key(row: Any) -> str | None:
-        return base64.b64encode(bytes(row.public_key)).decode() if row.public_key else None
+        said = row.public_key
+        return said if said is None or isinstance(said, str) else base64.b64encode(bytes(said)).decode()
 
 
 class NewKeyOut(KeyOut):

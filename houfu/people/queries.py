@@ -128,6 +128,7 @@ def let_in(by: Actor, grant_id: str) -> Actor:
         NotFound: there is no such grant for them.
         AccessOver: it is not in force.
     """
+    assert by.staff_id
     with isolation.acting(SIGN_IN):
         known = grant_id.isascii() and grant_id.isdigit() and len(grant_id) < 19
         grant = AccessGrant.objects.filter(id=int(grant_id), staff_id=by.staff_id).first() if known else None

@@ -228,6 +228,13 @@ class Compliance(_Part, frozen=True):
     look_through: LookThrough | None = None
 
 
+class Retention(_Part, frozen=True):
+    """How long what proves nothing is kept: the address that a payout came from, and that a webhook was told."""
+
+    address_days: Annotated[int, msgspec.Meta(ge=180)] = 365
+    delivery_days: Annotated[int, msgspec.Meta(ge=30)] = 180
+
+
 class Policy(_Part, frozen=True):
     """All numbers in force from `effective_from` until the next pack."""
 
@@ -248,6 +255,7 @@ class Policy(_Part, frozen=True):
     risk: Risk
     compliance: Compliance
     approvals: Approvals = Approvals()
+    retention: Retention = Retention()
 
 
 def read(text: str) -> dict[str, Any]:

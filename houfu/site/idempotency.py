@@ -85,7 +85,8 @@ class IdempotencyMiddleware:
         @db.action
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
-            row = [by.merchant_id or max(by.duty or 0, 0), by.label, operation, key]
+            merchant_id = by.merchant_id or max(by.duty or 0, 0)
+            row = [merchant_id, by.label, operation, key]
             place = _place(row)
             there = db.rows(
                 "SELECT request_digest, status, body_sealed FROM kernel_answer"
@@ -95,7 +96,7 @@ class IdempotencyMiddleware:
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                body = data_keys.unseal(there[0].body_sealed, place, row[0])
+                body = data_keys.unseal(there[0].body_sealed, place, merchant_id)
                 return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
@@ -105,7 +106,7 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, _sealed(response, place, row[0]), clock.now()],
+                [*row, digest, response.status_code, _sealed(response, place, merchant_id), clock.now()],
             )
             return response
 

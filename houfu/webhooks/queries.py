@@ -115,8 +115,8 @@ def place_of(merchant_id: int, endpoint_id: int, public_key: str) -> str:
 RESEALING = data_keys.resealing(
     "webhooks_key",
     {
-        name: lambda row, half=half: f"{place_of(row.merchant_id, row.endpoint_id, row.public_key)}/{half}"
-        for name, half in (("secret_sealed", "secret"), ("private_sealed", "private"))
+        "secret_sealed": lambda row: f"{place_of(row.merchant_id, row.endpoint_id, row.public_key)}/secret",
+        "private_sealed": lambda row: f"{place_of(row.merchant_id, row.endpoint_id, row.public_key)}/private",
     },
     needs="endpoint_id public_key",
     ring=RING,

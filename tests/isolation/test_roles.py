@@ -14,6 +14,11 @@ from houfu.site import settings
 from houfu.testing.plugin import own_database
 
 MONEY = ("payouts_attempt", "payouts_run")
+# What is sealed again when a key changes, and the keys themselves: for commands alone.
+KEYS = {
+    "kernel_answer.body_sealed", "kernel_data_key.kek", "kernel_data_key.state", "kernel_data_key.wrapped",
+    "payouts_beneficiary.account_sealed", "webhooks_key.private_sealed", "webhooks_key.secret_sealed",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +64,12 @@ def test_the_worker_is_the_product_and_nothing_more(admin):
     ).fetchall()
     assert member_of == [("houfu_app",)]
     more = admin.execute(
-        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'"
-        " AND has_any_column_privilege('houfu_worker', c.oid, 'INSERT, UPDATE')"
-        " AND NOT has_any_column_privilege('houfu_app', c.oid, 'INSERT, UPDATE')"
+        "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'"
+        " AND has_column_privilege('houfu_worker', c.oid, a.attnum, 'UPDATE')"
+        " AND NOT has_column_privilege('houfu_app', c.oid, a.attnum, 'UPDATE')"
     ).fetchall()
-    assert {name for (name,) in more} == set(MONEY)
+    assert {f"{table}.{column}" for table, column in more} == KEYS
 
 
 @pytest.mark.parametrize(("said", "role"), [("web", "houfu_app"), ("", "houfu_worker")])

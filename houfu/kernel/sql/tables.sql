@@ -73,7 +73,8 @@ CREATE TRIGGER kernel_data_key_moves AFTER UPDATE ON kernel_data_key
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('data_key');
 CREATE TRIGGER kernel_data_key_stays BEFORE DELETE OR TRUNCATE ON kernel_data_key
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
-GRANT INSERT, UPDATE (state, kek, wrapped) ON kernel_data_key TO houfu_app;
+GRANT INSERT ON kernel_data_key TO houfu_app;
+GRANT UPDATE (state, kek, wrapped) ON kernel_data_key TO houfu_worker;
 
 -- The answer to a request that carried an Idempotency-Key, committed with its effect (I-11); sealed, for it may hold a
 -- secret that is shown once (I-17).
@@ -84,8 +85,9 @@ CREATE TABLE kernel_answer (
     key text NOT NULL CONSTRAINT kernel_answer_key_length CHECK (length(key) BETWEEN 1 AND 255),
     request_digest bytea NOT NULL,
     status smallint NOT NULL,
-    body_sealed bytea NOT NULL,
+    body_sealed bytea NOT NULL CONSTRAINT kernel_answer_sealed CHECK (length(body_sealed) >= 44),
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, principal, operation, key)
 );
-GRANT INSERT, UPDATE (body_sealed) ON kernel_answer TO houfu_app;
+GRANT INSERT ON kernel_answer TO houfu_app;
+GRANT UPDATE (body_sealed) ON kernel_answer TO houfu_worker;

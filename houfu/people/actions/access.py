@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from houfu.history import actions as history
 from houfu.kernel import clock, db
@@ -127,5 +128,5 @@ def held(merchant_id: int, id: int) -> AccessGrant:
     return found
 
 
-def _record(verb: str, by: Actor, merchant_id: int, id: int, **detail: object) -> None:
+def _record(verb: str, by: Actor, merchant_id: int, id: int, **detail: Any) -> None:
     history.record(verb, by=by, merchant_id=merchant_id, subject=f"access/{id}", **detail)

@@ -1,5 +1,7 @@
 """What a merchant asks of those who act for it, beyond what is asked of everybody."""
 
+from typing import Any
+
 from houfu.history import actions as history
 from houfu.kernel import clock, db
 from houfu.people.actor import Actor
@@ -16,7 +18,7 @@ def set_profile(*, by: Actor, merchant_id: int, signatures_required: bool, face_
     """
     by.require("people:write", merchant_id)
     by.require_person()
-    said = {"signatures_required": signatures_required, "face_allowed": face_allowed}
+    said: dict[str, Any] = {"signatures_required": signatures_required, "face_allowed": face_allowed}
     set_ = {**said, "set_by": by.label, "set_at": clock.now()}
     found, _ = Profile.objects.update_or_create(merchant_id=merchant_id, defaults=set_)
     history.record("profile.set", by=by, merchant_id=merchant_id, subject=f"merchant/{merchant_id}", **said)
