@@ -108,8 +108,36 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, ACCESS, DATA_KEY, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "access", "data_key", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [
+        ORDER,
+        PAYOUT,
+        POOL,
+        LOAN,
+        STORE,
+        STAFF,
+        ACCESS,
+        DATA_KEY,
+        BENEFICIARY,
+        APPROVAL,
+        ENDPOINT,
+        DELIVERY,
+        *RISK.values(),
+    ],
+    ids=[
+        "order",
+        "payout",
+        "pool",
+        "loan",
+        "store",
+        "staff",
+        "access",
+        "data_key",
+        "beneficiary",
+        "approval",
+        "endpoint",
+        "delivery",
+        *RISK,
+    ],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()

@@ -9,7 +9,9 @@ from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
+from houfu.risk import actions as risk
 from houfu.risk.actions.forgetting import forget_addresses
+from houfu.risk.models import Decision
 from houfu.site import worker
 from houfu.testing.world import WORKER, open_shop
 from houfu.webhooks import actions as webhooks
@@ -31,6 +33,14 @@ def observe(shop, days_ago):
         " network, amount_fen, at) VALUES (%s, %s, %s, 1, 'p', 'd', '203.0.113.9', 'CN', '203.0.113.0/24', 100, %s)",
         [shop.merchant_id, f"payout/{days_ago}", shop.store, at],
     )
+
+
+def test_what_was_decided_bears_no_address(shop):
+    facts = risk.PayoutFacts(store_id=shop.store, beneficiary_id=1, amount_fen=5, person="wang", ip="203.0.113.77")
+    risk.judge(by=WORKER, merchant_id=shop.merchant_id, subject="payout/1", facts=facts)
+    (decision,) = Decision.objects.filter(merchant_id=shop.merchant_id)
+    assert "203.0.113.77" not in decision.facts
+    assert addresses(shop)[0][1] == "203.0.113.77"
 
 
 def addresses(shop):
