@@ -63,7 +63,7 @@ class KeyOut(Out):
 
     @staticmethod
     def resolve_public_key(row: Any) -> str | None:
-        said = row.public_key
+        said = row["public_key"] if isinstance(row, dict) else row.public_key
         return said if said is None or isinstance(said, str) else base64.b64encode(bytes(said)).decode()
 
 

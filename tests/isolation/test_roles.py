@@ -14,8 +14,9 @@ from houfu.site import settings
 from houfu.testing.plugin import own_database
 
 MONEY = ("payouts_attempt", "payouts_run")
-# What is sealed again when a key changes, and the keys themselves: for commands alone.
+# What is sealed again when a key changes, the keys themselves, and what is forgotten: for worker and commands alone.
 KEYS = {
+    "risk_observation.ip",
     "kernel_answer.body_sealed", "kernel_data_key.kek", "kernel_data_key.state", "kernel_data_key.wrapped",
     "payouts_beneficiary.account_sealed", "webhooks_key.private_sealed", "webhooks_key.secret_sealed",
 }  # fmt: skip
