@@ -27,7 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 PATIENCE = 60  # seconds for the hands to come together, and for an instance to answer
 BEAT = 0.05
-URLS = ("DATABASE_URL", "HOUFU_OWNER_DATABASE_URL")
+URLS = ("DATABASE_URL", "HOUFU_OWNER_DATABASE_URL", "HOUFU_WORKER_DATABASE_URL")
 _meeting: list[Barrier] = []
 
 

@@ -1,7 +1,11 @@
 """houfu db: the database under the product."""
 
-import click
+from pathlib import Path
 
+import click
+from django.conf import settings
+
+from houfu.kernel import postgres
 from houfu.kernel.terminal import emit, json_option
 from houfu.site import upkeep
 
@@ -17,6 +21,20 @@ def migrate(trial: bool) -> None:
     """Migrate the database. Example: DATABASE_URL=postgresql://… houfu db migrate"""
     upkeep.migrate(kind="trial" if trial else "live")
     click.echo("The database is at this version.")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+def dump(file: Path) -> None:
+    """Write the embedded database to a file, whole or not at all. Example: houfu db dump houfu.dump
+
+    The keys that read what is sealed in it lie in keys/ of the data folder: keep them, and apart from it.
+    """
+    address = postgres.url(Path(settings.HOME), "houfu_backup")
+    if address is None:
+        raise click.UsageError("there is no embedded database here; dump an external one as its administrator")
+    postgres.dump(address, file)
+    click.echo(f"{file}: {file.stat().st_size} bytes")
 
 
 @cli.command()

@@ -47,6 +47,7 @@ NOUNS = {
     "simulator": ("houfu.cli.up:simulator", "A payment channel that behaves by script. 模拟通道"),
     "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
     "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),
+    "vault": ("houfu.cli.vault:cli", "The keys by which merchants' data is sealed. 保险箱"),
     "verify": ("houfu.verify.cli:cli", "Prove the invariants from the books. 核验"),
     "weather": ("houfu.channels.weather.cli:weather", "What pools know of the weather. 天气"),
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),

@@ -21,6 +21,14 @@ def home() -> Path:
     return Path(settings.HOME)
 
 
+def as_web() -> None:
+    """Come into the database, from the next connection on, as a process that strangers talk to."""
+    from houfu.site import settings
+
+    os.environ["HOUFU_AS"] = "web"
+    settings.connect()
+
+
 @contextmanager
 def database(*, prepared: bool = True) -> Iterator[None]:
     """Have a database, migrated and checked, while the block runs.

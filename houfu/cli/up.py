@@ -84,6 +84,7 @@ def intake(port: int, web_url: str, batch: int) -> None:
     """
     _log()
     _until_told()  # once it has closed, the server hands the signal on, which would end us before our own end
+    opening.as_web()
     with opening.database():
         from houfu.orders.intake import serve
 

@@ -2,6 +2,7 @@
 
 import click
 
+from houfu.cli import opening
 from houfu.cli.up import told_to_stop
 from houfu.webhooks.cli import cli
 
@@ -12,6 +13,7 @@ def send(pause: float) -> None:
     """Tell endpoints alone what they are owed; one sender works at a time. Example: houfu webhooks send"""
     from houfu.webhooks.sender import Sender
 
+    opening.as_web()
     Sender(stopping=told_to_stop()).serve(pause)
 
 

@@ -14,7 +14,7 @@ from psycopg.rows import args_row, namedtuple_row
 
 from houfu.kernel import isolation
 from houfu.kernel.arrays import encoded
-from houfu.kernel.errors import Busy, Invalid, Refused
+from houfu.kernel.errors import Busy, Forbidden, Invalid, Refused
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +55,13 @@ class NobodyInForce(Refused):
 
     code = "nobody_in_force"
     status = 500
+
+
+@refuse_on("HF006")
+class AccessOver(Forbidden):
+    """The merchant's access grant was revoked or has run out; ask for another one."""
+
+    code = "access_over"
 
 
 @refuse_on("22003", "22021", "22P02")

@@ -1,7 +1,7 @@
 """Merchants kept apart: who is in force in this thread, and the word about it that the database believes.
 
-The database lets a transaction touch one merchant's rows, or all merchants' for the platform's people and jobs. It
-goes by `houfu.ctx`, sealed with a key that the role of the processes cannot read there: whoever gets the database to
+The database lets a transaction touch one merchant's rows, the platform's own, or all merchants' for the product's jobs.
+It goes by `houfu.ctx`, sealed with a key that the role of the processes cannot read there: whoever gets the database to
 run a statement of theirs cannot choose another merchant.
 """
 
@@ -36,12 +36,18 @@ class ContextKeyDiffers(Refused):
 
 
 class InForce(Protocol):
-    """Whoever acts; people.Actor is one. `merchant_id` is None for the platform's own people and jobs."""
+    """Whoever acts; people.Actor is one.
+
+    `merchant_id` is whom they belong to, None for the platform; `reach` is what rows they may touch now, as the word
+    has it: "7" for a merchant's, "7@12" for the same while access grant 12 holds, "0" for the platform's, "*" for all.
+    """
 
     @property
     def label(self) -> str: ...
     @property
     def merchant_id(self) -> int | None: ...
+    @property
+    def reach(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Party:
 
     label: str
     merchant_id: int | None
+
+    @property
+    def reach(self) -> str:
+        return "*" if self.merchant_id is None else str(int(self.merchant_id))
 
 
 def in_force() -> InForce | None:
@@ -81,8 +91,7 @@ def word(by: InForce, pid: int, now: float) -> str:
         pid: process id of the database session that it is for; it opens no other.
         now: seconds since the epoch, by the database's clock.
     """
-    merchant = "*" if by.merchant_id is None else str(int(by.merchant_id))
-    said = f"{merchant}|{quote(by.label)}|{int(now) + LIFE}"
+    said = f"{by.reach}|{quote(by.label)}|{int(now) + LIFE}"
     return f"{said}|{hmac.digest(_key(), f'{said}|{pid}'.encode(), 'sha256').hex()}"
 
 

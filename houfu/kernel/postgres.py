@@ -25,13 +25,21 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from houfu.kernel.errors import Refused
 
 log = logging.getLogger("houfu.postgres")
 
 DATABASE = "houfu"
-LOGINS = {"houfu_owner": "CREATEROLE", "houfu_runtime": "", "houfu_auditor": ""}
+# The one that backs up goes past policies and only reads: a dump that policies cut short would look like a whole one.
+LOGINS = {
+    "houfu_owner": "CREATEROLE",
+    "houfu_runtime": "",
+    "houfu_jobs": "",
+    "houfu_auditor": "",
+    "houfu_backup": "BYPASSRLS",
+}
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -110,6 +118,36 @@ def url(home: Path, login: str) -> str | None:
     except psycopg.OperationalError:
         return None
     return address
+
+
+class DumpFailed(Refused):
+    """The database was not written out; what there is of the file is worth nothing and was removed."""
+
+    code = "dump_failed"
+    status = 503
+
+
+def dump(address: str, file: Path) -> None:
+    """Write a whole database to a file, in the form that pg_restore reads.
+
+    Row security is off, so that a login whose rows policies cut short fails, and never writes a part for the whole.
+
+    Args:
+        address: of a login that goes past policies, such as houfu_backup's.
+
+    Raises:
+        DumpFailed: nothing was written.
+    """
+    asked = {name: str(said) for name, said in conninfo_to_dict(address).items()}
+    password = asked.pop("password", "")  # not among the arguments, which everybody on the machine can read
+    made = subprocess.run(
+        [str(_bin() / "pg_dump"), "--format=custom", f"--file={file}", f"--dbname={make_conninfo(**asked)}"],
+        env={**os.environ, "PGPASSWORD": password}, capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    if made.returncode:
+        file.unlink(missing_ok=True)
+        raise DumpFailed(said=made.stderr.strip()[-500:])
+    file.chmod(0o600)
 
 
 def _bin() -> Path:
@@ -336,12 +374,12 @@ class Server:
         return found
 
     def _create_roles(self) -> None:
-        """Make the database and its logins: one that owns, one that runs, one that only reads."""
+        """Make the database and its logins: one that owns, two that run, two that only read."""
         passwords = json.loads((self.home / "secrets.json").read_text())
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             refuse_unsafe(admin)
             there = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
-            for role in {"houfu_app", "houfu_engine", "houfu_verify"} - there:
+            for role in {"houfu_app", "houfu_engine", "houfu_verify", "houfu_worker"} - there:
                 admin.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             for login, right in LOGINS.items():
                 if login not in there:
@@ -350,7 +388,10 @@ class Server:
                             sql.Identifier(login), sql.Literal(passwords[login])
                         )
                     )
-            admin.execute("GRANT houfu_app TO houfu_runtime, houfu_owner")
+            admin.execute("GRANT houfu_app TO houfu_runtime, houfu_worker, houfu_owner")
+            admin.execute("GRANT houfu_worker TO houfu_jobs, houfu_owner")
+            admin.execute("GRANT pg_read_all_data TO houfu_backup")
+            admin.execute("ALTER ROLE houfu_backup SET default_transaction_read_only = on")
             admin.execute("GRANT houfu_engine TO houfu_owner")
             admin.execute("GRANT houfu_verify TO houfu_auditor, houfu_owner")
             if not admin.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall():
@@ -359,7 +400,9 @@ class Server:
                 )
                 admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(DATABASE)))
                 admin.execute(
-                    sql.SQL("GRANT CONNECT ON DATABASE {} TO houfu_app, houfu_verify").format(sql.Identifier(DATABASE))
+                    sql.SQL("GRANT CONNECT ON DATABASE {} TO houfu_app, houfu_verify, houfu_backup").format(
+                        sql.Identifier(DATABASE)
+                    )
                 )
 
     def _chosen_port(self) -> int:

@@ -1,7 +1,6 @@
-"""The vault: personal and bank data, encrypted before the database sees it, found again by a keyed digest.
+"""The vault's keys, in the data folder and outside the database, and the keyed digests by which sealed data is found.
 
-The key lies outside the database, in the data folder. A ciphertext is bound to its place: moved to another row it
-cannot be read.
+They wrap the data keys by which merchants' data is sealed (`data_keys`).
 """
 
 import hashlib
@@ -12,8 +11,6 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 from houfu.kernel.errors import Refused
@@ -26,26 +23,35 @@ class VaultClosed(Refused):
     status = 503
 
 
-def seal(text: str, place: str, *, ring: str = "vault") -> bytes:
-    """Encrypt text for a place, such as "payouts_beneficiary/7/account/3".
-
-    Args:
-        ring: which key of the data folder does it; a process that is given one ring's key opens nothing else.
-    """
-    nonce = os.urandom(12)
-    return nonce + AESGCM(_key("seal", ring)).encrypt(nonce, text.encode(), place.encode())
-
-
-def unseal(sealed: bytes, place: str, *, ring: str = "vault") -> str:
-    """Decrypt what was sealed for this place.
+def wrapping(ring: str, number: int) -> bytes:
+    """Return the key that wraps the data keys of a ring; the first is made at its first use.
 
     Raises:
-        VaultClosed: another key, another place, or altered bytes.
+        VaultClosed: its file is not here.
     """
-    try:
-        return AESGCM(_key("seal", ring)).decrypt(sealed[:12], sealed[12:], place.encode()).decode()
-    except (InvalidTag, ValueError) as error:  # the latter for what is too short to have a tag
-        raise VaultClosed(place=place) from error
+    path = _path(ring, number)
+    if number > 1 and not path.exists():
+        raise VaultClosed(key=path.name)
+    return hashlib.sha256(kept_key(path) + b"wrap").digest()
+
+
+def newest(ring: str) -> int:
+    """Return the number of the newest key of a ring."""
+    number = 1
+    while _path(ring, number + 1).exists():
+        number += 1
+    return number
+
+
+def renew(ring: str) -> int:
+    """Make another key of a ring, the newest from now on, and return its number; the older ones stay."""
+    number = newest(ring) + 1
+    kept_key(_path(ring, number))
+    return number
+
+
+def _path(ring: str, number: int) -> Path:
+    return settings.HOME / "keys" / (f"{ring}.key" if number == 1 else f"{ring}-{number}.key")
 
 
 def fingerprint(text: str, purpose: str) -> bytes:
@@ -58,11 +64,11 @@ def web_secret() -> str:
     return _key("web").hex()
 
 
-def _key(use: str, ring: str = "vault") -> bytes:
-    return hashlib.sha256(kept_key(settings.HOME / "keys" / f"{ring}.key") + use.encode()).digest()
+def _key(use: str) -> bytes:
+    return hashlib.sha256(kept_key(_path("vault", 1)) + use.encode()).digest()
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def kept_key(path: Path) -> bytes:
     """Read a key, making it at the first use; whoever comes second reads what the first has written."""
     if not path.exists():

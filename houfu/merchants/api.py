@@ -1,5 +1,6 @@
 """Merchants, their channel accounts, stores, groups and keys over HTTP."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +46,7 @@ class NewKey(In):
     networks: list[str] | None = Field(
         default=None, description="from where alone it opens anything, as 203.0.113.0/24"
     )
+    public_key: str | None = Field(default=None, description="Ed25519, 32 bytes in base64, for signed requests")
 
 
 class KeyOut(Out):
@@ -56,6 +58,13 @@ class KeyOut(Out):
     expires_at: datetime
     revoked_at: datetime | None
     networks: list[str] | None
+    api_version: str
+    public_key: str | None
+
+    @staticmethod
+    def resolve_public_key(row: Any) -> str | None:
+        said = row["public_key"] if isinstance(row, dict) else row.public_key
+        return said if said is None or isinstance(said, str) else base64.b64encode(bytes(said)).decode()
 
 
 class NewKeyOut(KeyOut):
@@ -150,6 +159,7 @@ def create_key(request: HttpRequest, merchant_id: int, body: NewKey) -> Any:
         scopes=body.scopes,
         days=body.days,
         networks=body.networks,
+        public_key=body.public_key,
     )
     return Status(201, {**KeyOut.from_orm(key).dict(), "token": token})
 

@@ -199,6 +199,7 @@ def key() -> None:
 @click.option("--scope", "scopes", type=click.Choice(KEY_SCOPES), multiple=True, help="All that fit, unless given.")
 @click.option("--days", type=click.IntRange(1, 366), default=365, show_default=True)
 @click.option("--network", "networks", multiple=True, help="From where alone it opens anything, as 203.0.113.0/24.")
+@click.option("--public-key", help="Ed25519, 32 bytes in base64: what moves money is then signed.")
 @operator_option
 @json_option
 def create(
@@ -209,6 +210,7 @@ def create(
     scopes: tuple[str, ...],
     days: int,
     networks: tuple[str, ...],
+    public_key: str | None,
     operator_: str,
     as_json: bool,
 ) -> None:
@@ -226,6 +228,7 @@ def create(
         scopes=scopes or fitting,
         days=days,
         networks=networks or None,
+        public_key=public_key,
     )
     emit({**fields(made, KEY), "token": token}, as_json)
 

@@ -7,9 +7,8 @@ from uuid import UUID
 
 from houfu.kernel.errors import Reason
 from houfu.kernel.money import yuan
+from houfu.people.rules import LADDER, tier_of
 from houfu.policies.pack import Staff, Tier
-
-LADDER = ("clerk", "store_manager", "regional_manager", "above")
 
 
 @dataclass(frozen=True)
@@ -108,11 +107,6 @@ def judge(
         joined=counted.joined,
         structured=bounded and cap_fen is not None and amount_fen <= cap_fen < aggregated_fen,
     )
-
-
-def tier_of(role: str) -> str:
-    """Return the tier in which a role asks for payouts."""
-    return role if role in LADDER else "above"
 
 
 def covering(amount_fen: int, policy: Staff) -> str:

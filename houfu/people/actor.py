@@ -37,6 +37,9 @@ PARTNER = "limits:watch"  # what a partner's key carries, and nobody else: the l
 KEY_SCOPES = tuple(scope for scope in SCOPES if scope not in PERSONAL)
 
 
+# What moves money or opens a way to it: by a key that has a public key, in a signed request alone (4.11).
+SIGNED = frozenset({"limits:write", "merchants:write", "payouts:write", "platform:write"})
+EVERYBODY = -1  # a duty towards all merchants
 # Whoever signs in has not said of which merchant: until that is found, it is the product that looks among all logins.
 SIGN_IN = isolation.Party("system/sign_in", None)
 
@@ -45,6 +48,18 @@ class PersonNeeded(Forbidden):
     """This is for people alone: no key and no job may do it."""
 
     code = "person_needed"
+
+
+class AccessNeeded(Forbidden):
+    """The platform's people see and change a merchant's things while its owner's access grant holds, else never."""
+
+    code = "access_needed"
+
+
+class SignatureNeeded(Forbidden):
+    """By this key, what moves money goes in a signed request alone (RFC 9421)."""
+
+    code = "signature_needed"
 
 
 class WholeMerchantNeeded(Forbidden):
@@ -61,6 +76,10 @@ class Actor:
         label: name in the history, such as "staff/3", "key/12", "operator/li" or "system/worker".
         person: the natural person behind it; two-person rules compare these, not labels.
         merchant_id: the merchant whose things the actor may touch; None for the platform's own people and jobs.
+        duty: the merchant for whom somebody of the platform does one of its duties; EVERYBODY for all of them.
+        grant_id: the access grant by which a merchant lets somebody of the platform in (4.6).
+        unsigned: whether this is a key that should have signed the request, and has not.
+        api_version: the version of the API that a key was made for.
         scopes: what the actor may do.
         kind: a member of the staff, a key, the operator at the command line, or the product by itself.
         staff_id: which member of the staff.
@@ -82,16 +101,35 @@ class Actor:
     device: str = ""
     ip: str = ""
     stepped_up_at: datetime | None = None
+    duty: int | None = None
+    grant_id: int | None = None
+    unsigned: bool = False
+    api_version: str = ""
+
+    @property
+    def reach(self) -> str:
+        """Whose rows the database lets the actor touch, as `isolation.InForce` has it."""
+        if self.merchant_id is not None:
+            return f"{self.merchant_id}@{self.grant_id}" if self.grant_id else str(self.merchant_id)
+        if self.kind in ("operator", "system") or self.duty == EVERYBODY:
+            return "*"
+        return str(self.duty or 0)
 
     def require(self, scope: str, merchant_id: int | None = None, store_id: int | None = None) -> None:
         """Refuse unless the actor may do `scope` to things of `merchant_id`, and of `store_id` where one is named.
 
         Raises:
             Forbidden: the scope is missing.
+            SignatureNeeded: a key should have signed this.
+            AccessNeeded: the actor is of the platform, and this is neither a duty nor does a grant hold.
             NotFound: the thing is another merchant's or store's; it looks as if it were not there.
         """
         if scope not in self.scopes:
             raise Forbidden(scope=scope)
+        if self.unsigned and scope in SIGNED:
+            raise SignatureNeeded(scope=scope)
+        if (merchant_id and self.reach == "0") or (merchant_id and self.duty not in (None, EVERYBODY, merchant_id)):
+            raise AccessNeeded()
         if merchant_id is not None and self.merchant_id not in (None, merchant_id):
             raise NotFound()
         if store_id is not None and not self.sees(store_id):

@@ -1,5 +1,6 @@
 """The staff of a merchant over HTTP, and who oneself is."""
 
+import base64
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +11,12 @@ from pydantic import Field
 from houfu.kernel.http import PROBLEMS, Fen, In, Limit, Out, Page, actor, after, mine, page
 from houfu.people import actions, queries
 from houfu.people.actions import Settings
+from houfu.people.face import actions as faces
+from houfu.people.face.port import NoFace, engine
 from houfu.people.sign_in.auth import identify, require_recent, session_of
 
 router = Router(tags=["people"])
+FACE_ENGINE = "dlib"
 
 
 class SettingsIn(In):
@@ -149,6 +153,48 @@ def recover(request: HttpRequest, staff_id: int) -> Any:
     """Let somebody who has lost their factors begin anew; a second person must ask for the same."""
     require_recent(request)
     return _invited(*actions.recover(by=actor(request), merchant_id=mine(request), id=staff_id))
+
+
+class ProfileIn(In):
+    signatures_required: bool = Field(description="whether keys move money by signed requests alone (RFC 9421)")
+    face_allowed: bool = Field(description="whether a face may stand for a passkey (S8)")
+
+
+@router.put("/security-profile", response={204: None, **PROBLEMS})
+def set_profile(request: HttpRequest, body: ProfileIn) -> Any:
+    """Set what the merchant asks of those who act for it, beyond what is asked of everybody."""
+    require_recent(request)
+    actions.set_profile(by=actor(request), merchant_id=mine(request), **body.dict())
+    return Status(204, None)
+
+
+class FaceIn(In):
+    """Two photos, in base64; neither is kept, nor anything made of them."""
+
+    shown: str = Field(max_length=8_000_000, description="of the person, taken now")
+    on_file: str = Field(max_length=8_000_000, description="of the person, from a document")
+
+
+class FaceOut(Out):
+    passed: bool
+    score: int = Field(description="from 0 to 10,000")
+    reference: str
+    liveness: bool = Field(description="whether the engine can tell a face from a picture of one; dlib cannot")
+
+
+@router.post("/people/{int:staff_id}:check-face", response={200: FaceOut, **PROBLEMS})
+def check_face(request: HttpRequest, staff_id: int, body: FaceIn) -> Any:
+    """Let a face stand for a member's passkey for some minutes, on the word of somebody else of the merchant (S8)."""
+    require_recent(request)
+    try:
+        shown, on_file = (base64.b64decode(said, validate=True) for said in (body.shown, body.on_file))
+    except ValueError as error:
+        raise NoFace(said="base64") from error
+    by = actor(request)
+    faces.may_check(by, mine(request), staff_id)
+    return faces.check(
+        by=by, merchant_id=mine(request), staff_id=staff_id, engine=engine(FACE_ENGINE), shown=shown, on_file=on_file
+    )
 
 
 @router.post("/merchants/{merchant_id}/owner", response={201: InvitedOut, **PROBLEMS})

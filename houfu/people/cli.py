@@ -148,6 +148,25 @@ def recover(merchant_id: int, staff_id: int, operator_: str, as_json: bool) -> N
     _invited(actions.recover(by=operator(operator_), merchant_id=merchant_id, id=staff_id), as_json)
 
 
+@people.command()
+@click.argument("merchant_id", type=int)
+@operator_option
+@json_option
+def access(merchant_id: int, operator_: str, as_json: bool) -> None:
+    """List who of the platform was let in. Example: houfu people access 1"""
+    found = queries.access_grants(operator(operator_), merchant_id, limit=10_000)
+    emit([fields(row, "id asked_by reason scopes hours state asked_at expires_at in_force") for row in found], as_json)
+
+
+@people.command("end-access")
+@click.argument("merchant_id", type=int)
+@click.argument("grant_id", type=int)
+@operator_option
+def end_access(merchant_id: int, grant_id: int, operator_: str) -> None:
+    """End an access, at once. Example: houfu people end-access 1 12"""
+    actions.revoke_access(by=operator(operator_), merchant_id=merchant_id, id=grant_id)
+
+
 def _invited(made: tuple[Staff, str], as_json: bool) -> None:
     member, invitation = made
     emit({**_fields(member), "invitation": invitation}, as_json)

@@ -9,13 +9,14 @@ from typing import Any
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.core.internal.sessionkit import get_session_user
 from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import Exists, OuterRef
 
 from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
 from houfu.people.actor import SIGN_IN, Actor
-from houfu.people.models import ApiKey, Staff
+from houfu.people.models import AccessGrant, ApiKey, Profile, Staff
 
 
 class FactorNeeded(Forbidden):
@@ -46,7 +47,9 @@ def actor_of(token: str, ip: str = "") -> Actor:
     """
     merchant_id, key_id, secret = parts(token, "hf")
     with isolation.acting(isolation.Party("key", merchant_id)):
-        key = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id).first()
+        signing = Profile.objects.filter(merchant_id=OuterRef("merchant_id"), signatures_required=True)
+        found = ApiKey.objects.filter(merchant_id=merchant_id, id=key_id)
+        key = found.annotate(must_sign=Exists(signing)).first()
         holder = staff(merchant_id, key.staff_id) if key and key.staff_id is not None else None
     if key is None or not hmac.compare_digest(bytes(key.secret_digest), digest(secret)):
         raise Unauthenticated()
@@ -60,6 +63,8 @@ def actor_of(token: str, ip: str = "") -> Actor:
         kind="key",
         stores=None if key.store_ids is None else frozenset(key.store_ids),
         ip=ip,
+        unsigned=key.must_sign or key.public_key is not None,
+        api_version=key.api_version,
     )
     if holder is None:
         return actor
@@ -117,6 +122,34 @@ def _stepped_up(session: SessionBase) -> datetime | None:
     return clock.now() - timedelta(seconds=clock.machine_now().timestamp() - max(used)) if used else None
 
 
+def let_in(by: Actor, grant_id: str) -> Actor:
+    """Return what one of the platform's people is at a merchant whose access grant lets them in.
+
+    Raises:
+        NotFound: there is no such grant for them.
+        AccessOver: it is not in force.
+    """
+    assert by.staff_id
+    with isolation.acting(SIGN_IN):
+        known = grant_id.isascii() and grant_id.isdigit() and len(grant_id) < 19
+        grant = AccessGrant.objects.filter(id=int(grant_id), staff_id=by.staff_id).first() if known else None
+    if grant is None:
+        raise NotFound()
+    if not grant.in_force:
+        raise db.AccessOver()
+    return replace(
+        by, label=f"access/{grant.id}", merchant_id=grant.merchant_id, scopes=by.scopes & set(grant.scopes),
+        staff_id=None, grant_id=grant.id,
+    )  # fmt: skip
+
+
+def access_grants(by: Actor, merchant_id: int, *, before: int | None = None, limit: int = 100) -> list[AccessGrant]:
+    """Return who of the platform has asked a merchant to be let in, the newest first."""
+    by.require("people:read", merchant_id)
+    found = AccessGrant.objects.filter(merchant_id=merchant_id)
+    return list((found if before is None else found.filter(id__lt=before)).order_by("-id")[:limit])
+
+
 def member_of_session(session: SessionBase) -> Staff:
     """Return whose session this is, however far they have come.
 
@@ -159,6 +192,11 @@ def staff(merchant_id: int, staff_id: int) -> Staff:
     if found is None:
         raise NotFound()
     return found
+
+
+def face_allowed(merchant_id: int) -> bool:
+    """Say whether a merchant lets a face stand for a passkey (S8)."""
+    return Profile.objects.filter(merchant_id=merchant_id, face_allowed=True).exists()
 
 
 def access_staff(by: Actor, merchant_id: int, staff_id: int) -> Staff:

@@ -28,6 +28,9 @@ ROLES: dict[str, frozenset[str]] = {
     # Whoever runs the platform approves nothing and pays nobody: that is the merchants' own (4.6).
     "operator": frozenset(_READ | {"limits:write", "merchants:write", "platform:write", "risk:write"}),
 }
+# What a merchant can let one of the platform's people see and change: reading, its limits, its stores and keys.
+GRANTABLE = frozenset(_READ | {"limits:write", "merchants:write"})
+LADDER = ("clerk", "store_manager", "regional_manager", "above")  # the tiers of payouts, the lowest first (S1–S4)
 RECOVERY_HOLD = timedelta(hours=72)  # after a recovery nothing that the recovered person approves counts (4.4)
 _MONEY = frozenset({"approvals:write", "beneficiaries:write", "payouts:write", "platform:write"})
 PASSKEY_ROLES = frozenset(
@@ -67,14 +70,15 @@ def proven(role: str, factors: Collection[str]) -> bool:
 
 def tier(role: str, policy: StaffPolicy) -> Tier | None:
     """Return the tier of payouts that a role asks in (S1–S4); None for roles that ask in none of their own."""
-    tiers = {
-        "clerk": policy.clerk,
-        "store_manager": policy.store_manager,
-        "regional_manager": policy.regional_manager,
-        "owner": policy.above,
-        "finance": policy.above,
-    }
-    return tiers.get(role)
+    if "payouts:write" not in ROLES.get(role, frozenset()):
+        return None
+    found: Tier = getattr(policy, tier_of(role))
+    return found
+
+
+def tier_of(role: str) -> str:
+    """Return the name of the tier in which a role asks for payouts; whoever has no tier's role asks above every one."""
+    return role if role in LADDER else "above"
 
 
 def refusals(settings: Settings, policy: StaffPolicy, known_stores: Iterable[int]) -> list[Reason]:

@@ -1,4 +1,4 @@
-"""What may happen to a member of the staff, from where."""
+"""What may happen to a member of the staff and to an access grant, from where."""
 
 from functools import partial
 
@@ -11,3 +11,10 @@ STAFF = states.table(
     enable=("disabled", "active"),
 )
 move_staff = partial(states.apply, STAFF)
+# An access grant runs out by the hour, which is no step.
+ACCESS = states.table(
+    give=("asked", "given"),
+    refuse=("asked", "refused"),
+    revoke=("asked given", "revoked"),
+)
+move_access = partial(states.apply, ACCESS)

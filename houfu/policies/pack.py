@@ -99,7 +99,8 @@ class Tier(_Part, frozen=True):
 
 
 class Staff(_Part, frozen=True):
-    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`."""
+    """S1–S8; an approval not given within `approval_hours` lapses, a step-up holds for `step_up_minutes`, the platform
+    is let in for `access_hours` at most."""
 
     daily_count: tuple[Count, Count]
     face_permyriad: Annotated[int, msgspec.Meta(ge=0, le=10000)]
@@ -109,6 +110,7 @@ class Staff(_Part, frozen=True):
     above: Tier
     approval_hours: Annotated[int, msgspec.Meta(ge=1)] = 72
     step_up_minutes: Annotated[int, msgspec.Meta(ge=1)] = 5
+    access_hours: Annotated[int, msgspec.Meta(ge=1, le=72)] = 8
 
 
 class Approvals(_Part, frozen=True):
@@ -246,6 +248,13 @@ class Compliance(_Part, frozen=True):
     look_through: LookThrough | None = None
 
 
+class Retention(_Part, frozen=True):
+    """How long what proves nothing is kept: the address that a payout came from, and that a webhook was told."""
+
+    address_days: Annotated[int, msgspec.Meta(ge=180)] = 365
+    delivery_days: Annotated[int, msgspec.Meta(ge=30)] = 180
+
+
 class Policy(_Part, frozen=True):
     """All numbers in force from `effective_from` until the next pack."""
 
@@ -266,6 +275,7 @@ class Policy(_Part, frozen=True):
     risk: Risk
     compliance: Compliance
     approvals: Approvals = Approvals()
+    retention: Retention = Retention()
 
 
 def read(text: str) -> dict[str, Any]:

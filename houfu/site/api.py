@@ -26,11 +26,13 @@ from houfu.limits.pools_api import router as pools
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
+from houfu.people.access_api import router as access
 from houfu.people.api import router as people
 from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
+from houfu.risk.rules_api import router as risk_rules
 from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
 
@@ -57,8 +59,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, buyers, calendars, channels, conversions, dynamic, history, insight, ledger, limits, merchants, orders,
-    payouts, people, policies, pools, reconciliation, risk, webhooks,
+    access, approvals, buyers, calendars, channels, conversions, dynamic, history, insight, ledger, limits, merchants,
+    orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -1,11 +1,12 @@
 """Requests with an Idempotency-Key: the answer is kept with its effect, in one transaction, and given again (I-11)."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from houfu.kernel import clock, db, isolation, vault
+from houfu.kernel import clock, data_keys, db, isolation
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.http import problem
 from houfu.people.actor import Actor
@@ -41,6 +42,21 @@ class _NotKept(Exception):
         self.response = response
 
 
+def _place(row: Sequence[Any]) -> str:
+    return "kernel_answer/" + "\n".join(map(str, row))
+
+
+def _sealed(response: HttpResponse, place: str, merchant_id: int) -> bytes:
+    return data_keys.seal(response.content.decode(), place, merchant_id)
+
+
+RESEALING = data_keys.resealing(
+    "kernel_answer",
+    {"body_sealed": lambda row: _place([row.merchant_id, row.principal, row.operation, row.key])},
+    key="principal operation key",
+)
+
+
 class IdempotencyMiddleware:
     """Answers a repeated request with the first answer."""
 
@@ -69,8 +85,9 @@ class IdempotencyMiddleware:
         @db.action
         def run() -> HttpResponse:
             operation, digest = self._operation(request)
-            row = [by.merchant_id or 0, by.label, operation, key]
-            place = "kernel_answer/" + "\n".join(map(str, row))
+            merchant_id = by.merchant_id or max(by.duty or 0, 0)
+            row = [merchant_id, by.label, operation, key]
+            place = _place(row)
             there = db.rows(
                 "SELECT request_digest, status, body_sealed FROM kernel_answer"
                 " WHERE (merchant_id, principal, operation, key) = (%s, %s, %s, %s)",
@@ -79,7 +96,7 @@ class IdempotencyMiddleware:
             if there:
                 if there[0].request_digest != digest:
                     raise KeyReused()
-                body = vault.unseal(there[0].body_sealed, place)
+                body = data_keys.unseal(there[0].body_sealed, place, merchant_id)
                 return HttpResponse(body, status=there[0].status, content_type="application/json")
             lock = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7)) AS mine"
             if not db.rows(lock, ["\n".join(map(str, row))])[0].mine:
@@ -89,7 +106,7 @@ class IdempotencyMiddleware:
                 raise _NotKept(response)
             db.rows(
                 "INSERT INTO kernel_answer VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-                [*row, digest, response.status_code, vault.seal(response.content.decode(), place), clock.now()],
+                [*row, digest, response.status_code, _sealed(response, place, merchant_id), clock.now()],
             )
             return response
 

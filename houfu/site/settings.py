@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from django.utils.functional import lazystr
 
 from houfu.kernel import postgres, vault
+from houfu.site import duties
 
 HOME = Path(os.environ.get("HOUFU_HOME", Path.home() / ".houfu")).expanduser()
 PATIENCE = "-c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s"
@@ -31,13 +32,20 @@ def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
 
 
 def _databases() -> dict[str, dict[str, Any]]:
-    """Find the database: DATABASE_URL where it is set, else the embedded server of this data folder."""
+    """Find the database: DATABASE_URL where it is set, else the embedded server of this data folder.
+
+    HOUFU_AS=web makes a process come in as one that strangers talk to: it pays nothing out. Worker and commands do.
+    """
     external = os.environ.get("DATABASE_URL", "")
+    if os.environ.get("HOUFU_AS") == "web":
+        role, runtime = "houfu_app", external or postgres.url(HOME, "houfu_runtime") or ""
+    else:
+        role = "houfu_worker"
+        runtime = os.environ.get("HOUFU_WORKER_DATABASE_URL") or external or postgres.url(HOME, "houfu_jobs") or ""
     owner = os.environ.get("HOUFU_OWNER_DATABASE_URL") or external or postgres.url(HOME, "houfu_owner") or ""
-    runtime = external or postgres.url(HOME, "houfu_runtime") or ""
     auditor = external or postgres.url(HOME, "houfu_auditor") or ""
     return {
-        "default": _database(runtime, "-c role=houfu_app"),
+        "default": _database(runtime, f"-c role={role}"),
         "owner": _database(owner, "", patience=""),
         "auditor": _database(auditor, "-c role=houfu_verify", patience="-c default_transaction_read_only=on"),
     }
@@ -94,10 +102,13 @@ ROOM_APPS = [
     )
 ]
 COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address
+PLATFORM_DUTIES, PLATFORM_DUTY_AREAS = duties.FOR_A_MERCHANT, duties.AREAS_FOR_A_MERCHANT
+PLATFORM_DUTIES_FOR_ALL = duties.FOR_ALL
 INSTALLED_APPS = SIGN_IN_APPS + ROOM_APPS
 ROOT_URLCONF = "houfu.site.urls"
 MIDDLEWARE = [
     "houfu.site.acting.ActingMiddleware",
+    "houfu.site.versioning.VersionMiddleware",
     "houfu.people.sign_in.guard.GuardMiddleware",
     "houfu.people.sign_in.sessions.SessionMiddleware",
     "houfu.people.sign_in.guard.CsrfMiddleware",

@@ -14,6 +14,7 @@ from django.db.models.signals import post_migrate
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, isolation, postgres, states
+from houfu.kernel.data_keys import DATA_KEY
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
 from houfu.limits.states import MACHINES as LIMITS
@@ -21,7 +22,7 @@ from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.actor import system
-from houfu.people.states import STAFF
+from houfu.people.states import ACCESS, STAFF
 from houfu.policies import actions as policies
 from houfu.risk import actions as risk
 from houfu.risk.states import MACHINES as RISK
@@ -30,6 +31,8 @@ from houfu.webhooks.states import DELIVERY, ENDPOINT
 
 MACHINES = {
     "staff": states.pairs(STAFF),
+    "access": states.pairs(ACCESS),
+    "data_key": states.pairs(DATA_KEY),
     "store": states.pairs(STORE),
     **{machine: states.pairs(moves) for machine, moves in LIMITS.items()},
     "order": PAIRS,

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import psycopg
@@ -30,19 +30,23 @@ from houfu.orders.steps import Step
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks as payout_tasks
 from houfu.people.actor import system
+from houfu.people.sign_in import signatures
 from houfu.policies import queries as policies
 from houfu.reconciliation import actions as reconciliation
 from houfu.reconciliation import queries as reconciliation_queries
 from houfu.risk import actions as risk
 from houfu.risk import queries as risk_queries
+from houfu.risk.actions.forgetting import forget_addresses
 from houfu.splits import actions as splits
 from houfu.splits import tasks as split_tasks
+from houfu.webhooks.forgetting import forget_deliveries
 
 T = TypeVar("T")
 log = logging.getLogger("houfu.worker")
 BATCH = 2000
 NAME = f"{socket.gethostname()}-{os.getpid()}"
 BY = system("worker")
+_forgot: dict[str, datetime] = {}
 
 
 def _each(things: Iterable[T], do: Callable[[T], int]) -> int:
@@ -128,6 +132,20 @@ def look_around() -> int:
     return found + risk.remind(by=BY)
 
 
+def forget_the_old() -> int:
+    """Forget what proves nothing and is older than the policy keeps it; looked for once in an hour of the clock."""
+    at = clock.now()
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    if _forgot.get("hour") == hour:
+        return 0
+    kept = policies.at(at).retention
+    done = forget_addresses(by=BY, before=at - timedelta(days=kept.address_days))
+    done += forget_deliveries(by=BY, before=at - timedelta(days=kept.delivery_days))
+    done += signatures.forget()
+    _forgot["hour"] = hour
+    return done
+
+
 CHORES: tuple[Callable[[], int], ...] = (
     follow_notices,
     take_statements,
@@ -150,6 +168,7 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: payouts.note_late(by=BY),
     lambda: approvals.lapse(by=BY),
     look_around,
+    forget_the_old,
 )
 
 

@@ -5,6 +5,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "houfu.site.settings")
+os.environ["HOUFU_AS"] = "web"
 django.setup()
 
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402

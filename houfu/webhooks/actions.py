@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from houfu.history import actions as history
-from houfu.kernel import clock, db, vault
+from houfu.kernel import clock, data_keys, db
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.models import Instance
 from houfu.merchants import queries as merchants
@@ -355,8 +355,8 @@ def _new_key(merchant_id: int, endpoint_id: int) -> signing.Signer:
             merchant_id,
             endpoint_id,
             signer.public_text,
-            vault.seal(signer.secret.hex(), f"{place}/secret", ring=queries.RING),
-            vault.seal(signer.private.hex(), f"{place}/private", ring=queries.RING),
+            data_keys.seal(signer.secret.hex(), f"{place}/secret", merchant_id, ring=queries.RING),
+            data_keys.seal(signer.private.hex(), f"{place}/private", merchant_id, ring=queries.RING),
             clock.now(),
         ],
     )

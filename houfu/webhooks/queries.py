@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q
 
-from houfu.kernel import clock, db, vault
+from houfu.kernel import clock, data_keys, db
 from houfu.kernel.errors import NotFound
 from houfu.people.actor import Actor
 from houfu.webhooks import rules
@@ -110,8 +110,8 @@ def signers(merchant_id: int, endpoint_id: int) -> list[Signer]:
     opened = []
     for key in _active_keys(merchant_id, endpoint_id):
         place = place_of(merchant_id, endpoint_id, key.public_key)
-        secret = vault.unseal(bytes(key.secret_sealed), f"{place}/secret", ring=RING)
-        private = vault.unseal(bytes(key.private_sealed), f"{place}/private", ring=RING)
+        secret = data_keys.unseal(bytes(key.secret_sealed), f"{place}/secret", merchant_id, ring=RING)
+        private = data_keys.unseal(bytes(key.private_sealed), f"{place}/private", merchant_id, ring=RING)
         opened.append(Signer(bytes.fromhex(secret), bytes.fromhex(private)))
     return opened
 
@@ -119,6 +119,17 @@ def signers(merchant_id: int, endpoint_id: int) -> list[Signer]:
 def place_of(merchant_id: int, endpoint_id: int, public_key: str) -> str:
     """Return the place to which the halves of a key are bound."""
     return f"webhooks_key/{merchant_id}/{endpoint_id}/{public_key}"
+
+
+RESEALING = data_keys.resealing(
+    "webhooks_key",
+    {
+        "secret_sealed": lambda row: f"{place_of(row.merchant_id, row.endpoint_id, row.public_key)}/secret",
+        "private_sealed": lambda row: f"{place_of(row.merchant_id, row.endpoint_id, row.public_key)}/private",
+    },
+    needs="endpoint_id public_key",
+    ring=RING,
+)
 
 
 def _active_keys(merchant_id: int, endpoint_id: int) -> list[Key]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -25,7 +25,7 @@ from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.people import actions as people
 from houfu.people import rules as people_rules
-from houfu.people.actor import KEY_SCOPES, operator
+from houfu.people.actor import KEY_SCOPES, Actor, operator
 from houfu.people.sign_in import sessions
 from houfu.risk import actions as risk
 from houfu.risk.models import Alert, Decision
@@ -347,6 +347,13 @@ class Ground:
             risk.decide(by=LI, merchant_id=m, id=case_id, outcome=outcome, note="已查明情况")
         return case_id
 
+    def let_in(self, visitor: Actor) -> None:
+        by, m = replace(visitor, duty=self.merchant_id), self.merchant_id
+        grants = [people.ask_access(by=by, merchant_id=m, reason="排查", hours=1).id]
+        people.refuse_access(by=self.shop.owner, merchant_id=m, id=grants[0])
+        grants.append(people.ask_access(by=by, merchant_id=m, reason="排查", hours=1).id)
+        self.own["grant_refused"], self.own["grant"] = grants
+
     def listen(self) -> None:
         m, owner = self.merchant_id, self.shop.owner
         endpoints = [
@@ -389,14 +396,18 @@ def _versions() -> dict[str, object]:
     return {"rule_draft": draft, "rule_tested": tested, "rule_retired": retired}
 
 
-def _callers(ours: Ground) -> dict[str, Caller]:
+def _callers(ours: Ground, visitor: Actor) -> dict[str, Caller]:
     m, shop = ours.merchant_id, ours.shop
     callers = {"anonymous": Caller(m)}
     callers |= {role: signed_in(by) for role, by in ours.people.items()}
     callers |= {name: with_key(m, scopes)[0] for name, scopes in KEYS.items()}
     callers["key_platform"], _ = with_key(0, KEY_SCOPES)
-    first, _ = people.create_owner(by=OPERATOR, merchant_id=0, name="平台", identity=new_identity())
-    callers["operator"] = signed_in(at_work(first))
+    callers["operator"] = operator_ = signed_in(visitor)
+    let_in = people.ask_access(
+        by=replace(visitor, duty=m), merchant_id=m, reason="排查", hours=8, scopes=sorted(people_rules.GRANTABLE)
+    )
+    people.give_access(by=shop.owner, merchant_id=m, id=let_in.id)
+    callers["operator_let_in"] = Caller(m, {**operator_.headers, "Houfu-Grant": str(let_in.id)}, operator_.session)
     gone, moved = shop.hire("owner"), shop.hire("owner")
     callers["session_disabled"], callers["session_of_old_role"] = signed_in(gone), signed_in(moved)
     people.disable(by=shop.owner, merchant_id=m, id=gone.staff_id, reason="离职")
@@ -408,9 +419,24 @@ def _callers(ours: Ground) -> dict[str, Caller]:
 
 def open_world() -> World:
     """Put it all together, as of the clock that is read."""
+    first, _ = people.create_owner(by=OPERATOR, merchant_id=0, name="平台", identity=new_identity())
+    second, _ = people.invite(
+        by=OPERATOR, merchant_id=0, name="平台", identity=new_identity(), settings=people.Settings("operator")
+    )
+    visitor, other = at_work(first), at_work(second)
     ours, theirs = Ground(), Ground()
     buyers.score(by=OPERATOR, channel="simulator", buyer="buyer-7", score=600, scored_at=clocks.now())
+    for ground in (ours, theirs):
+        ground.let_in(other)
     uscc = new_uscc()
     fresh = merchants.register(by=OPERATOR, name="杭州某某服饰有限公司", uscc=uscc)
-    shared = {**_versions(), "merchant_new": fresh.merchant_id, "uscc_taken": uscc, "uscc": new_uscc()}
-    return World(ours, theirs, _callers(ours), shared)
+    asked = merchants.register(by=OPERATOR, name="苏州某某服饰有限公司", uscc=new_uscc()).merchant_id
+    people.ask_access(by=replace(visitor, duty=asked), merchant_id=asked, reason="排查", hours=1)
+    shared = {
+        **_versions(),
+        "merchant_new": fresh.merchant_id,
+        "merchant_asked": asked,
+        "uscc_taken": uscc,
+        "uscc": new_uscc(),
+    }
+    return World(ours, theirs, _callers(ours, visitor), shared)

@@ -113,10 +113,8 @@ def kept(shop):
 @pytest.mark.slow
 def test_every_answer_holds_whatever_becomes_of_the_server(stage):
     shop = stage.open_shop("混沌", new_uscc(), limit_fen=LIMIT_FEN)
-    key = stage.root.post(
-        f"/merchants/{shop.merchant_id}/keys", {"name": "c", "person": "c", "scopes": ["orders:write", "limits:read"]}
-    )
-    with Crowd(stage.address, key["token"], shop.store_id) as crowd:
+    token = stage.make_key(shop.merchant_id, "c", ["orders:write", "limits:read"])
+    with Crowd(stage.address, token, shop.store_id) as crowd:
         listener = Listener(crowd)
         listener.start()
         for _ in range(KILLS):

@@ -16,11 +16,12 @@ from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
 from houfu.kernel import errors, states
+from houfu.kernel.data_keys import DATA_KEY
 from houfu.limits.states import MACHINES as LIMITS
 from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
-from houfu.people.states import STAFF
+from houfu.people.states import ACCESS, STAFF
 from houfu.risk.rules import RULES
 from houfu.risk.states import MACHINES as RISK
 from houfu.webhooks.states import DELIVERY, ENDPOINT
@@ -107,8 +108,14 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, *LIMITS.values(), STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", *LIMITS, "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [
+        ORDER, PAYOUT, *LIMITS.values(), STORE, STAFF, ACCESS, DATA_KEY, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY,
+        *RISK.values(),
+    ],
+    ids=[
+        "order", "payout", *LIMITS, "store", "staff", "access", "data_key", "beneficiary", "approval", "endpoint",
+        "delivery", *RISK,
+    ],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()

@@ -79,25 +79,23 @@ def open(  # noqa: A001  callers say approvals.open
         subject: what it is about, as "noun/id".
         version: rises with every change of the payload.
         payload: everything the screen will show: texts and integers, in lists and objects.
-        chain: the roles that must sign, one after another.
+        chain: the roles that must sign, in their order.
         editors: the natural persons who have shaped the payload, besides who asks.
 
     Raises:
         IdReused, VersionAsked, BadRequest, PayloadInvalid: nothing was asked.
     """
-    now, text = clock.now(), challenges.canonical(dict(payload))
+    now = clock.now()
     said = {
         "subject": subject,
         "version": version,
-        "payload": text,
+        "payload": challenges.canonical(dict(payload)),
         "chain": list(chain),
         "person": by.person,
         "editors": sorted(set(editors)),
         "expires_at": expires_at,
     }
-    if there := Request.objects.filter(merchant_id=merchant_id, id=id).first():
-        if any(getattr(there, name) != value for name, value in said.items()):
-            raise IdReused(id=str(id))
+    if there := _same(merchant_id, id, said):
         return there
     live = queries.lock_live(merchant_id, subject)  # before looking further: nobody may open a later one meanwhile
     before = queries.latest(merchant_id, subject)
@@ -120,6 +118,18 @@ def open(  # noqa: A001  callers say approvals.open
     what = challenges.challenge(queries.shown(request))
     record("opened", by, request, version=version, chain=list(chain), challenge=what.hex())
     return request
+
+
+def _same(merchant_id: int, id: UUID, said: Mapping[str, Any]) -> Request | None:
+    """Return what was asked under an id before, if anything was.
+
+    Raises:
+        IdReused: it was something else.
+    """
+    there = Request.objects.filter(merchant_id=merchant_id, id=id).first()
+    if there and any(getattr(there, name) != value for name, value in said.items()):
+        raise IdReused(id=str(id))
+    return there
 
 
 @db.action

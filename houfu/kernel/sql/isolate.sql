@@ -63,7 +63,7 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', thing.name);
         EXECUTE format('CREATE POLICY everybody_v1 ON %s FOR SELECT USING (true)', thing.name);
-        EXECUTE format('CREATE POLICY platform_v1 ON %s TO houfu_app USING ((SELECT kernel_merchant_v1()) = -1)', thing.name);
+        EXECUTE format('CREATE POLICY platform_v1 ON %s TO houfu_app USING ((SELECT kernel_merchant_v1()) <= 0)', thing.name);
     END LOOP;
 
     FOR thing IN

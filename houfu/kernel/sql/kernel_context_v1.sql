@@ -7,11 +7,12 @@ CREATE TABLE kernel_context_key (
 );
 REVOKE ALL ON kernel_context_key FROM houfu_app, houfu_verify;
 
--- kernel_merchant_v1: the merchant whose rows this transaction may touch; -1 for all of them, as the platform's people
--- and jobs may. The word is houfu.ctx = merchant|principal|expiry|HMAC; the HMAC is over the first three and the
+-- kernel_merchant_v1: the merchant whose rows this transaction may touch; 0 for what is the platform's own alone; -1 for
+-- all of them, as the product's jobs may. A merchant written as 7@12 is named under the access grant 12, by which it lets
+-- somebody of the platform look for a while: that must hold now. The word is houfu.ctx = merchant|principal|expiry|HMAC; the HMAC is over the first three and the
 -- process id of the session, so that a word overheard opens nothing elsewhere. It must have been in date when the
 -- transaction began. Every policy asks this once a statement.
--- Refuses with: HF003 (there is no word, or it is not ours), HF004 (it came too late).
+-- Refuses with: HF003 (there is no word, or it is not ours), HF004 (it came too late), HF006 (the grant holds no more).
 CREATE FUNCTION kernel_merchant_v1() RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -26,6 +27,17 @@ BEGIN
     END IF;
     IF part[3]::bigint < extract(epoch FROM now()) THEN
         RAISE 'whoever was in force came too late' USING ERRCODE = 'HF004';
+    END IF;
+    IF strpos(part[1], '@') > 0 THEN
+        -- The sealed word names the merchant; this lets houfu_engine, which this runs as, see that merchant's grants.
+        PERFORM set_config('houfu.entered', split_part(part[1], '@', 1), true);
+        IF NOT EXISTS (SELECT FROM public.people_access_grant g
+                       WHERE g.merchant_id = split_part(part[1], '@', 1)::bigint
+                         AND g.id = split_part(part[1], '@', 2)::bigint
+                         AND g.state = 'given' AND g.expires_at > clock_timestamp()) THEN
+            RAISE 'the access grant holds no more' USING ERRCODE = 'HF006';
+        END IF;
+        RETURN split_part(part[1], '@', 1)::bigint;
     END IF;
     RETURN CASE part[1] WHEN '*' THEN -1 ELSE part[1]::bigint END;
 END $$;

@@ -113,6 +113,17 @@ def test_the_first_start_makes_a_cluster_that_only_this_machine_and_its_logins_c
         psycopg.connect(address.replace(password, "guess"))
 
 
+def test_of_its_logins_the_one_that_backs_up_goes_past_policies_and_writes_nothing(home, server, tmp_path):
+    with psycopg.connect(server.admin_url) as session:
+        past = session.execute("SELECT rolname FROM pg_roles WHERE rolbypassrls AND rolname LIKE 'houfu%'").fetchall()
+    assert past == [("houfu_backup",)]
+    address = postgres.url(home, "houfu_backup")
+    with psycopg.connect(address) as session, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        session.execute("CREATE TABLE x ()")
+    postgres.dump(address, tmp_path / "x.dump")
+    assert (tmp_path / "x.dump").stat().st_size > 0
+
+
 def test_a_server_that_was_stopped_is_known_to_nobody_and_starts_on_its_old_port(home, server):
     row, address = commit(home), postgres.url(home, "houfu_owner")
     server.stop()

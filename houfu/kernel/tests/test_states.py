@@ -36,7 +36,7 @@ def by_hand(store, state):
     """Write a state past the door, as the role that runs the product, and what the state's own CHECK asks for."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
-        assert cursor.fetchone() == ("houfu_app",)
+        assert cursor.fetchone() == ("houfu_worker",)
         cursor.execute(
             "UPDATE merchants_store SET state = %s, frozen_for = CASE WHEN %s = 'frozen' THEN 'x' END"
             " WHERE merchant_id = %s AND id = %s",

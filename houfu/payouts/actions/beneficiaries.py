@@ -7,7 +7,7 @@ from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
 from houfu.channels.port import Payee, PayeeState
 from houfu.history import actions as history
-from houfu.kernel import clock, db, ids, vault
+from houfu.kernel import clock, data_keys, db, ids, vault
 from houfu.kernel.errors import Invalid, NotFound, Refused
 from houfu.merchants import queries as merchants
 from houfu.payouts import queries, states
@@ -79,7 +79,7 @@ def register(*, by: Actor, merchant_id: int, kind: str, purpose_class: str, hold
             kind,
             purpose_class,
             holder,
-            vault.seal(account, _place(merchant_id, digest)),
+            data_keys.seal(account, _place(merchant_id, digest), merchant_id),
             digest,
             account[-4:],
             "registered" if chain else "confirmed",
@@ -190,7 +190,9 @@ def suspend(*, by: Actor, merchant_id: int, id: int) -> None:
 def payee(beneficiary: Beneficiary) -> Payee:
     """Return an account in clear, for the channel alone."""
     digest = bytes(beneficiary.account_digest)
-    account = vault.unseal(bytes(beneficiary.account_sealed), _place(beneficiary.merchant_id, digest))
+    account = data_keys.unseal(
+        bytes(beneficiary.account_sealed), _place(beneficiary.merchant_id, digest), beneficiary.merchant_id
+    )
     return Payee(beneficiary.kind, account, beneficiary.holder)
 
 
@@ -203,3 +205,10 @@ def _move(verb: str, merchant_id: int, id: int, **changes: object) -> None:
 
 def _place(merchant_id: int, digest: bytes) -> str:
     return f"payouts_beneficiary/{merchant_id}/{digest.hex()}"
+
+
+RESEALING = data_keys.resealing(
+    "payouts_beneficiary",
+    {"account_sealed": lambda row: _place(row.merchant_id, bytes(row.account_digest))},
+    needs="account_digest",
+)

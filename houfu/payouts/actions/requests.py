@@ -106,19 +106,25 @@ def request(
     _checked(by, merchant_id, asked, now, policy)
     payout = set_aside(by, policy, now, [accepted], parts)[0]
     _join(payout, judgement)
-    if judgement.chain:
-        assert payout.next_action_at
-        approvals.open(
-            by=by,
-            merchant_id=merchant_id,
-            id=id,
-            subject=f"payout/{id}",
-            version=1,
-            payload=queries.signed_content(payout),
-            chain=judgement.chain,
-            expires_at=payout.next_action_at,
-        )
+    _ask_to_agree(by, payout, judgement.chain)
     return payout
+
+
+def _ask_to_agree(by: Actor, payout: Payout, chain: Sequence[str]) -> None:
+    """Ask those who have to agree to a payout, if anybody has."""
+    if not chain:
+        return
+    assert payout.next_action_at
+    approvals.open(
+        by=by,
+        merchant_id=payout.merchant_id,
+        id=payout.id,
+        subject=f"payout/{payout.id}",
+        version=1,
+        payload=queries.signed_content(payout),
+        chain=chain,
+        expires_at=payout.next_action_at,
+    )
 
 
 def _checked(by: Actor, merchant_id: int, asked: Asked, now: datetime, policy: Policy) -> tuple[rules.Facts, Judgement]:

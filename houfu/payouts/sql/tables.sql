@@ -7,7 +7,7 @@ CREATE TABLE payouts_beneficiary (
     kind text NOT NULL CONSTRAINT payouts_beneficiary_kind CHECK (kind IN ('alipay', 'bank_corporate')),
     purpose_class text NOT NULL,
     holder text NOT NULL CONSTRAINT payouts_beneficiary_holder CHECK (length(holder) BETWEEN 1 AND 100),
-    account_sealed bytea NOT NULL,
+    account_sealed bytea NOT NULL CONSTRAINT payouts_beneficiary_sealed CHECK (length(account_sealed) > 44),
     account_digest bytea NOT NULL,
     account_tail text NOT NULL,
     state text NOT NULL CONSTRAINT payouts_beneficiary_state CHECK (state IN ('registered', 'confirmed', 'verified', 'revoked')),
@@ -165,7 +165,10 @@ CREATE TRIGGER payouts_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE 
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 
 GRANT INSERT, UPDATE (state, channel_state, verified_person, usable_from) ON payouts_beneficiary TO houfu_app;
+GRANT UPDATE (account_sealed) ON payouts_beneficiary TO houfu_worker;
 GRANT INSERT, UPDATE (state, code, due_at, arrives_by, next_action_at, tries, late_noted_at, final_at) ON payouts_payout TO houfu_app;
-GRANT INSERT ON payouts_allocation, payouts_attempt, payouts_joined, payouts_run TO houfu_app;
+GRANT INSERT ON payouts_allocation, payouts_joined TO houfu_app;
+-- Without an attempt nothing is sent, and it is the worker alone who sends.
+GRANT INSERT ON payouts_attempt, payouts_run TO houfu_worker;
 GRANT INSERT, UPDATE (beneficiary_id, purpose, since), DELETE ON payouts_standing_order TO houfu_app;
 GRANT UPDATE (claimed) ON payouts_waiver TO houfu_app;

@@ -18,7 +18,7 @@ from houfu.people import actions as people
 from houfu.people.actions import Settings
 from houfu.people.actor import KEY_SCOPES, Actor, operator
 from houfu.people.face import actions as face
-from houfu.people.tests.test_face import GOOD, engine_of
+from houfu.people.tests.test_face import GOOD, allowing, engine_of
 from houfu.risk import actions as risk
 from houfu.risk.models import Hold
 from houfu.testing.threads import in_threads
@@ -103,7 +103,7 @@ def test_a_regional_manager_is_reviewed_by_legal_and_pays_out_of_every_store(sho
 
 def test_a_face_that_an_engine_vouched_for_stands_for_a_passkey(shop, channel):
     """S8: of the comparison only result, score and reference are kept, and it holds as long as a passkey's proof."""
-    manager = shop.hire("regional_manager")
+    manager = allowing(shop).hire("regional_manager")
     person = {"by": shop.owner, "merchant_id": shop.merchant_id, "staff_id": manager.staff_id}
     face.check(**person, engine=engine_of(GOOD, None), shown=b"a", on_file=b"b")
     assert refused(shop, 50_000, by=manager) == ["step_up_needed"]

@@ -1,5 +1,6 @@
 """People: API keys, made and revoked."""
 
+import base64
 import hashlib
 import ipaddress
 import secrets
@@ -7,8 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from houfu.history import actions as history
-from houfu.kernel import clock, db
+from houfu.kernel import clock, db, versions
 from houfu.kernel.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from houfu.people.actor import PARTNER, PERSONAL, SCOPES, Actor
 from houfu.people.models import ApiKey, Staff
@@ -55,6 +58,13 @@ class NetworkUnreadable(Invalid):
     code = "people_key_networks"
 
 
+@db.refuse_on("people_key_public")
+class PublicKeyUnreadable(Invalid):
+    """A public key is 32 bytes of Ed25519, in base64."""
+
+    code = "people_key_public"
+
+
 @db.action
 def create_key(
     *,
@@ -66,6 +76,7 @@ def create_key(
     scopes: Sequence[str],
     days: int = 365,
     networks: Sequence[str] | None = None,
+    public_key: str | None = None,
 ) -> tuple[ApiKey, str]:
     """Make an API key and return it with its token, which is shown this once and never stored.
 
@@ -77,13 +88,14 @@ def create_key(
             it has no tier, and what it asks to be paid out needs owner and legal (S4).
         days: how long it lives, 366 at most.
         networks: the addresses from which it opens anything, such as "203.0.113.0/24"; None for all.
+        public_key: 32 bytes of Ed25519 in base64; what moves money is then asked for in signed requests alone.
 
     Raises:
         UnknownScope: for a scope that does not exist.
         Forbidden: for a scope that the maker does not have.
         PlatformScope: a merchant's key cannot carry the platform's scope, nor that of compliance.
         PersonalScope: no key can carry what people alone may do.
-        NetworkUnreadable: for an address that is none.
+        NetworkUnreadable, PublicKeyUnreadable: for an address or a public key that is none.
     """
     _require(by, merchant_id)
     if unknown := sorted(set(scopes) - set(SCOPES)):
@@ -108,6 +120,7 @@ def create_key(
         expires_at=clock.now() + timedelta(days=days),
         networks=read,
         staff_id=staff_id,
+        public_key=_public(public_key),
     )
 
 
@@ -146,16 +159,18 @@ def _made(
     scopes: list[str],
     expires_at: datetime,
     networks: list[str] | None = None,
+    public_key: bytes | None = None,
     **whose: Any,
 ) -> tuple[ApiKey, str]:
     secret = secrets.token_urlsafe(32)
     columns = ["staff_id", "partner_id", "store_ids"]
     key_id = db.rows(
         "INSERT INTO people_api_key (merchant_id, name, person, secret_digest, scopes, created_at, expires_at,"
-        " networks, staff_id, partner_id, store_ids)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s, %s, %s) RETURNING id",
-        [merchant_id, name, person, digest(secret), scopes, clock.now(), expires_at, networks]
-        + [whose.get(column) for column in columns],
+        " networks, api_version, staff_id, partner_id, store_ids, public_key)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s::cidr[], %s, %s, %s, %s, %s) RETURNING id",
+        [merchant_id, name, person, digest(secret), scopes, clock.now(), expires_at, networks, versions.NEWEST]
+        + [whose.get(column) for column in columns]
+        + [public_key],
     )[0].id
     said = {name: value for name, value in whose.items() if value is not None}
     history.record("key.created", by=by, merchant_id=merchant_id, subject=f"key/{key_id}", scopes=scopes, **said)
@@ -180,6 +195,16 @@ def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
         raise NotFound()
     if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
         history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def _public(said: str | None) -> bytes | None:
+    """Return a public key's bytes."""
+    if said is None:
+        return None
+    try:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(said, validate=True)).public_bytes_raw()
+    except ValueError as error:
+        raise PublicKeyUnreadable() from error
 
 
 def _member(by: Actor, merchant_id: int, staff_id: int) -> Staff:

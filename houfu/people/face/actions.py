@@ -18,6 +18,12 @@ class EngineNotAccepted(Refused):
     code = "face_engine_not_accepted"
 
 
+class FaceNotAllowed(Refused):
+    """This merchant's profile does not let a face stand for a passkey."""
+
+    code = "face_not_allowed"
+
+
 class VouchedByThemselves(Refused):
     """The photo on file is brought by somebody else than the person whose face it shows."""
 
@@ -85,6 +91,20 @@ def record(*, by: Actor, engine: Engine, measured: Measured) -> None:
     )
 
 
+def may_check(by: Actor, merchant_id: int, staff_id: int) -> None:
+    """Refuse whoever may not bring a photo of a member of the staff, before any engine is asked.
+
+    Raises:
+        FaceNotAllowed, VouchedByThemselves: as `check` says.
+    """
+    by.require("people:write", merchant_id)
+    by.require_person()
+    if by.person == people.staff(merchant_id, staff_id).person:
+        raise VouchedByThemselves()
+    if not people.face_allowed(merchant_id):
+        raise FaceNotAllowed()
+
+
 def check(*, by: Actor, merchant_id: int, staff_id: int, engine: Engine, shown: bytes, on_file: bytes) -> Check:
     """Say whether the face that is shown is that of the photo on file (S8); result, score and reference are kept.
 
@@ -94,15 +114,12 @@ def check(*, by: Actor, merchant_id: int, staff_id: int, engine: Engine, shown: 
         on_file: a photo of them from a document; it is not kept here, nor is anything made of it.
 
     Raises:
+        FaceNotAllowed: the merchant's profile does not let a face stand for a passkey.
         EngineNotAccepted: the engine is not known to reach the policy's bar.
         VouchedByThemselves: the actor is the person.
         NoFace: one of the photos cannot be judged; nothing is kept.
     """
-    by.require("people:write", merchant_id)
-    by.require_person()
-    member = people.staff(merchant_id, staff_id)
-    if by.person == member.person:
-        raise VouchedByThemselves()
+    may_check(by, merchant_id, staff_id)
     if reasons := queries.refusals(engine, clock.now()):
         raise EngineNotAccepted(*reasons)
     score = engine.match(shown, on_file)  # takes its time, and no transaction waits for it

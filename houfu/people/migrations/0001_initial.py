@@ -6,4 +6,4 @@ from houfu.kernel.migration import run
 class Migration(migrations.Migration):
     initial = True
     dependencies = [("history", "0001_initial")]
-    operations = run("people", "tables.sql", "face_accuracy.sql")
+    operations = run("people", "tables.sql", "access_grant.sql", "face_accuracy.sql")

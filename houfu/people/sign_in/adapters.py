@@ -3,16 +3,16 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.headless.base.response import UnauthorizedResponse
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from django.http import HttpRequest
 
-from houfu.kernel import vault
 from houfu.people import queries, rules
 from houfu.people.actions import login as logins
-from houfu.people.sign_in import guard, memory, sessions
+from houfu.people.sign_in import guard, memory, sealing, sessions
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -82,7 +82,7 @@ class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Factors: secrets are sealed before the database sees them."""
 
     def encrypt(self, text: str) -> str:
-        return vault.seal(text, "mfa_authenticator").hex()
+        return sealing.sealed(text, context.request.user.pk)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return vault.unseal(bytes.fromhex(encrypted_text), "mfa_authenticator")
+        return sealing.opened(encrypted_text)

@@ -2,21 +2,25 @@
 
 import re
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 
 from houfu.kernel import isolation
 from houfu.kernel.errors import Forbidden, Unauthenticated
 from houfu.people import queries
-from houfu.people.actor import PARTNER, Actor
-from houfu.people.sign_in import guard, sessions
+from houfu.people.actor import EVERYBODY, PARTNER, Actor, PersonNeeded
+from houfu.people.sign_in import guard, sessions, signatures
 
 RECENT = timedelta(minutes=5)
+GRANT = "Houfu-Grant"
 PARTNERS_DOOR = re.compile(r"/v1/stores/\d+/limit")  # all that a partner's key opens here (L8)
+_CONVERTER = re.compile(r"<(?:\w+:)?")
 
 
 class StepUpNeeded(Forbidden):
@@ -29,7 +33,7 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        actor = queries.actor_of(token, guard.peer(request))
+        actor = identify(request, token)
         if PARTNER in actor.scopes and not PARTNERS_DOOR.fullmatch(request.path):
             raise Forbidden(scope=PARTNER)
         return _entered(actor)
@@ -65,16 +69,53 @@ def _entered(actor: Actor) -> Actor:
     return actor
 
 
-def identify(request: HttpRequest) -> Actor:
-    """Return on whose behalf a request comes.
+def identify(request: HttpRequest, token: str = "") -> Actor:
+    """Return on whose behalf a request comes; what was found once holds for all of the request.
+
+    Args:
+        token: of a key, where it was read from the request before.
 
     Raises:
         Unauthenticated: on nobody's.
         FactorNeeded: somebody has signed in by less than their role asks for.
     """
-    if said := request.headers.get("Authorization"):
-        return queries.actor_of(said.removeprefix("Bearer "), guard.peer(request))
-    return queries.actor_of_session(session_of(request), guard.device(request), guard.peer(request))
+    known: Actor | None = getattr(request, "houfu_actor", None)
+    if known is not None:
+        return known
+    if said := token or request.headers.get("Authorization", "").removeprefix("Bearer "):
+        found = queries.actor_of(said, guard.peer(request))
+        found = signatures.checked(found, request, found.merchant_id or 0)
+    else:
+        found = queries.actor_of_session(session_of(request), guard.device(request), guard.peer(request))
+    request.houfu_actor = placed = _placed(found, request)  # type: ignore[attr-defined]
+    return placed
+
+
+def _placed(by: Actor, request: HttpRequest) -> Actor:
+    """Return what somebody of the platform reaches with this request: what a grant or a duty opens, else nothing (4.6).
+
+    Raises:
+        PersonNeeded: a key comes with a grant.
+        NotFound, AccessOver: the grant is not theirs, or lets nobody in any more.
+    """
+    if by.merchant_id is not None:
+        return by
+    if (grant := request.headers.get(GRANT)) is not None:
+        if by.kind != "staff":
+            raise PersonNeeded()
+        return queries.let_in(by, grant)
+    try:
+        found = resolve(request.path_info)
+    except Resolver404:
+        return by
+    duty = f"{request.method} /{_CONVERTER.sub('{', found.route).replace('>', '}')}"
+    if duty in settings.PLATFORM_DUTIES_FOR_ALL:
+        return replace(by, duty=EVERYBODY)
+    named = str(found.kwargs.get("merchant_id") or request.GET.get("merchant_id") or "")
+    is_duty = duty in settings.PLATFORM_DUTIES or request.path_info.startswith(settings.PLATFORM_DUTY_AREAS)
+    if is_duty and named.isascii() and named.isdigit() and 0 < len(named) < 19:
+        return replace(by, duty=int(named))
+    return by
 
 
 def session_of(request: HttpRequest) -> Any:
@@ -84,10 +125,13 @@ def session_of(request: HttpRequest) -> Any:
         Unauthenticated: none, or none any more.
     """
     token = request.headers.get("X-Session-Token")
-    session = sessions.opened(token) if token else request.session
-    if session is None:
+    if token is None:
+        return request.session
+    if not hasattr(request, "houfu_session"):  # looked up once: later a transaction may show one merchant's alone
+        request.houfu_session = sessions.opened(token)  # type: ignore[attr-defined]
+    if request.houfu_session is None:  # type: ignore[attr-defined]
         raise Unauthenticated()
-    return session
+    return request.houfu_session  # type: ignore[attr-defined]
 
 
 def require_recent(request: HttpRequest) -> None:

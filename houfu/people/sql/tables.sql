@@ -71,7 +71,8 @@ GRANT INSERT, UPDATE (removed_at, sign_count) ON people_passkey TO houfu_app;
 -- API keys. The secret is 256 bits and kept as its SHA-256 alone. What people alone may do, no key may carry.
 -- A key of a member of the staff has their role and stores, and ends with them.
 -- A key of a partner (`partner_id`, a party of the merchant's) reads the limits of `store_ids`.
--- A key with `networks` opens something from these addresses alone.
+-- A key with `networks` opens something from these addresses alone. With a `public_key` (Ed25519) what moves money must be
+-- signed by its other half. It speaks the version of the API that was the newest when it was made.
 CREATE TABLE people_api_key (
     merchant_id bigint NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -87,6 +88,8 @@ CREATE TABLE people_api_key (
     networks cidr[] CONSTRAINT people_key_networks CHECK (cardinality(networks) BETWEEN 1 AND 100),
     partner_id bigint,
     store_ids bigint[],
+    api_version text NOT NULL CONSTRAINT people_key_api_version CHECK (api_version ~ '^\d{4}-\d\d-\d\d$'),
+    public_key bytea CONSTRAINT people_key_public CHECK (length(public_key) = 32),
     PRIMARY KEY (merchant_id, id),
     CONSTRAINT people_key_staff FOREIGN KEY (merchant_id, staff_id) REFERENCES people_staff (merchant_id, id),
     CONSTRAINT people_key_platform_scope CHECK (merchant_id = 0 OR NOT scopes && '{platform:write,risk:write}'),
@@ -99,3 +102,26 @@ CREATE TABLE people_api_key (
         NOT scopes && '{approvals:write,beneficiaries:write,people:write,webhooks:write}')
 );
 GRANT INSERT, UPDATE (revoked_at) ON people_api_key TO houfu_app;
+
+-- What a merchant asks of those who act for it, beyond what is asked of everybody: whether its keys move money by signed
+-- requests alone, and whether a face may stand for a passkey (S8).
+CREATE TABLE people_profile (
+    merchant_id bigint PRIMARY KEY,
+    signatures_required boolean NOT NULL,
+    face_allowed boolean NOT NULL,
+    set_by text NOT NULL,
+    set_at timestamptz NOT NULL
+);
+GRANT INSERT, UPDATE (signatures_required, face_allowed, set_by, set_at) ON people_profile TO houfu_app;
+
+-- The nonces of signed requests that could still come again; by the machine's clock.
+CREATE TABLE people_nonce (
+    merchant_id bigint NOT NULL,
+    key_id bigint NOT NULL,
+    nonce text NOT NULL CONSTRAINT people_nonce_length CHECK (length(nonce) BETWEEN 16 AND 64),
+    seen_at timestamptz NOT NULL,
+    CONSTRAINT people_nonce_once PRIMARY KEY (merchant_id, key_id, nonce),
+    CONSTRAINT people_nonce_key FOREIGN KEY (merchant_id, key_id) REFERENCES people_api_key (merchant_id, id)
+);
+CREATE INDEX people_nonce_old ON people_nonce (merchant_id, seen_at);
+GRANT INSERT, DELETE ON people_nonce TO houfu_app;

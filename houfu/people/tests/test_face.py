@@ -1,5 +1,6 @@
 """Face engines: believed by measurement alone, and nothing of any face is kept (S8)."""
 
+import base64
 import json
 from dataclasses import dataclass
 
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 from houfu.history import queries as history
 from houfu.kernel import db
 from houfu.kernel.errors import Forbidden, NotFound
+from houfu.people import actions as actions_of_people
 from houfu.people.actor import system
 from houfu.people.cli import people
 from houfu.people.face import actions, measuring, port, queries, rules
-from houfu.people.face.actions import EngineNotAccepted, PairsOneSided, VouchedByThemselves
+from houfu.people.face.actions import EngineNotAccepted, FaceNotAllowed, PairsOneSided, VouchedByThemselves
 from houfu.people.face.measuring import Measured, PairsUnreadable
 from houfu.people.face.port import EngineMissing, NoFace
 from houfu.people.face.rules import LEAST_PAIRS, Accuracy
+from houfu.people.tests.somebody import here
 from houfu.testing.world import OPERATOR, open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -52,7 +55,15 @@ GOOD = Accuracy(LEAST_PAIRS, LEAST_PAIRS, 3, 5, 0)  # 9,920 of 10,000, as the po
 
 @pytest.fixture
 def shop():
-    return open_shop(own_limit_fen=0)
+    return allowing(open_shop(own_limit_fen=0))
+
+
+def allowing(shop):
+    """Let faces stand for passkeys at a merchant."""
+    actions_of_people.set_profile(
+        by=shop.owner, merchant_id=shop.merchant_id, signatures_required=False, face_allowed=True
+    )
+    return shop
 
 
 @pytest.fixture
@@ -231,6 +242,30 @@ def test_nobody_brings_their_own_photo_and_no_job_vouches(shop, member, clock):
         with pytest.raises(refusal):
             ask(shop, member, engine, by=by)
     assert checks(shop) == []
+
+
+def test_a_merchant_that_does_not_allow_it_has_no_face_compared(member, clock):
+    strict = open_shop(own_limit_fen=0)
+    with pytest.raises(FaceNotAllowed):
+        ask(strict, strict.hire("legal"), engine_of(GOOD, clock))
+    assert checks(strict) == []
+
+
+def test_over_http_an_owner_brings_the_photos_and_gets_the_result(address, own_shop, clock, monkeypatch):
+    allowing(own_shop)
+    engine = engine_of(GOOD, clock)
+    monkeypatch.setattr("houfu.people.api.engine", lambda name: {"dlib": engine}[name])
+    _, _, owner, _ = here(address, own_shop, "owner")
+    staff_id = own_shop.hire("regional_manager").staff_id
+    photo = lambda said: base64.b64encode(said).decode()  # noqa: E731
+    place = f"/v1/people/{staff_id}:check-face"
+    status, said = owner("POST", place, {"shown": photo(b"a1"), "on_file": photo(b"a2")})
+    assert (status, said["passed"], said["score"], said["liveness"]) == (200, True, 9_000, False)
+    [link] = checks(own_shop)
+    assert link.detail["reference"] == said["reference"]
+    assert owner("POST", place, {"shown": "!", "on_file": photo(b"a")})[1]["code"] == "face_unseen"
+    assert owner("POST", place, {"shown": photo(b"?"), "on_file": photo(b"a")})[1]["code"] == "face_unseen"
+    assert checks(own_shop) == [link]
 
 
 def test_whoever_is_not_the_platform_records_no_measurement(shop, clock):

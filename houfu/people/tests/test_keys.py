@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from houfu.history import queries as history
-from houfu.kernel import db
+from houfu.kernel import db, versions
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import actions as people
 from houfu.people import queries
@@ -47,6 +47,7 @@ def test_a_token_acts_for_a_person_of_its_merchant_with_its_scopes(shop):
         merchant_id=shop.merchant_id,
         scopes=frozenset({"orders:read", "orders:write"}),
         kind="key",
+        api_version=versions.NEWEST,
     )
     link = history.links(shop.merchant_id)[0]
     assert (link.verb, link.subject, link.actor) == ("key.created", f"key/{key.id}", shop.owner.label)

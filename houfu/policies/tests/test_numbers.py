@@ -71,6 +71,8 @@ RULES = {
         "payouts.beneficiary_approvers": ["legal"],
     },
     "S8": {"staff.face_permyriad": 9920, "staff.step_up_minutes": 5},
+    "4.6": {"staff.access_hours": 8},
+    "4.9": {"retention.address_days": 365, "retention.delivery_days": 180},
     "G3": {"pools.max_stores": 10},
     "G4": {"pools.limit_fen": 3_000_000 * YUAN},
     "G2": {"pools.signatories": ["owner"], "pools.probation_days": 30, "pools.probation_share": 1},

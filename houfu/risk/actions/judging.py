@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from houfu.history import actions as history
 from houfu.kernel import clock, db, ids
 from houfu.people.actor import Actor
@@ -95,7 +97,8 @@ def _judge_fresh(by: Actor, merchant_id: int, asked: Sequence[Asked]) -> dict[st
     for subject, facts in asked:
         row = seen[subject]
         counted = {**counts[row.id], "restricted": int((merchant_id, facts.store_id) in restricted)}
-        found = rules.Payout(asked=facts, country=row.country, network=row.network, counts=counted)
+        said = msgspec.structs.replace(facts, ip="")  # the address stays with the observation, which forgets it
+        found = rules.Payout(asked=said, country=row.country, network=row.network, counts=counted)
         judged.append((subject, facts.store_id, found))
     decided = decide_on(merchant_id, now, policy, versions, judged)
     for each in decided:

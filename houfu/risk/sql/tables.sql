@@ -294,8 +294,20 @@ CREATE TRIGGER risk_package_moves AFTER UPDATE ON risk_package
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('package');
 CREATE TRIGGER risk_decision_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON risk_decision
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
-CREATE TRIGGER risk_observation_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON risk_observation
+CREATE TRIGGER risk_observation_written_once BEFORE DELETE OR TRUNCATE ON risk_observation
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+-- Of an observation its address alone is forgotten, after a while, and by nothing but its absence.
+CREATE FUNCTION risk_observation_forgets_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (to_jsonb(NEW) - 'ip') <> (to_jsonb(OLD) - 'ip') OR NEW.ip <> '' THEN
+        RAISE 'rows of % are written once', TG_TABLE_NAME USING ERRCODE = 'HF002';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER risk_observation_forgets BEFORE UPDATE ON risk_observation
+    FOR EACH ROW EXECUTE FUNCTION risk_observation_forgets_v1();
+CREATE INDEX risk_observation_addresses ON risk_observation (merchant_id, at) WHERE ip <> '';
+GRANT UPDATE (ip) ON risk_observation TO houfu_worker;
 CREATE TRIGGER risk_evidence_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON risk_evidence
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
 CREATE TRIGGER risk_score_event_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON risk_score_event
@@ -306,7 +318,7 @@ CREATE TRIGGER risk_backtest_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON
 GRANT INSERT, UPDATE (state, backtest_id, promoted_by, promoted_at) ON risk_rule TO houfu_app;
 -- A back-test tells of all merchants, and so to the platform alone.
 ALTER TABLE risk_backtest ENABLE ROW LEVEL SECURITY;
-CREATE POLICY platform_v1 ON risk_backtest TO houfu_app USING ((SELECT kernel_merchant_v1()) = -1);
+CREATE POLICY platform_v1 ON risk_backtest TO houfu_app USING ((SELECT kernel_merchant_v1()) <= 0);
 CREATE POLICY auditor_v1 ON risk_backtest FOR SELECT TO houfu_verify USING (true);
 GRANT INSERT ON risk_backtest, risk_decision, risk_observation, risk_evidence, risk_score_event TO houfu_app;
 GRANT INSERT, UPDATE (alerting, since) ON risk_usage TO houfu_app;

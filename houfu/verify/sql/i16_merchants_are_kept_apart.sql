@@ -8,7 +8,7 @@ WITH relation AS (
     SELECT * FROM relation WHERE merchant IS NOT NULL AND relkind IN ('r', 'p')
 ), runtime AS (
     SELECT oid, rolname::text AS name, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin
-    FROM pg_roles WHERE rolname IN ('houfu_app', 'houfu_engine', 'houfu_verify')
+    FROM pg_roles WHERE rolname IN ('houfu_app', 'houfu_engine', 'houfu_verify', 'houfu_worker')
 ), policy AS (
     SELECT p.polrelid, p.polname::text AS name, p.polpermissive, p.polcmd,
            ARRAY(SELECT r.rolname::text FROM unnest(p.polroles) o LEFT JOIN pg_roles r ON r.oid = o) AS roles,
@@ -25,7 +25,7 @@ WITH relation AS (
         WHEN 'login_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND reads = writes
             AND reads ~ '^ ?CASE \( SELECT kernel_merchant_v1\(\)[^)]*\) WHEN [^ ]*-1[^ ]* THEN true ELSE \(EXISTS \( SELECT FROM (people_login l WHERE \(l.user_id = \w+.(user_)?id\)|usersessions_usersession u WHERE \(\(u.session_key\)::text = \(django_session.session_key\)::text\))\)\) END$'
         WHEN 'platform_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND writes IS NULL
-            AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) = [^ ]*-1[^ ]*\)$'
+            AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) <= 0\)$'
         WHEN 'everybody_v1' THEN polcmd = 'r' AND reads = 'true' AND writes IS NULL
         WHEN 'auditor_v1' THEN polcmd = 'r' AND roles = '{houfu_verify}' AND reads = 'true' AND writes IS NULL
         ELSE false END
@@ -79,7 +79,8 @@ WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
 UNION ALL
 SELECT name, 'the role may do more than it should' FROM runtime r
 WHERE rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolcanlogin
-   OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid)
+   OR EXISTS (SELECT FROM pg_auth_members m WHERE m.member = r.oid
+                                                  AND NOT (r.name = 'houfu_worker' AND m.roleid::regrole = 'houfu_app'::regrole))
    OR EXISTS (SELECT FROM relation t WHERE t.relowner = r.oid)
    OR has_schema_privilege(r.oid, 'public', 'CREATE') OR has_database_privilege(r.oid, current_database(), 'CREATE, TEMPORARY')
 UNION ALL
@@ -92,6 +93,9 @@ UNION ALL
 SELECT t.name, r.name || ' may read the key' FROM relation t CROSS JOIN runtime r
 WHERE t.name = 'kernel_context_key' AND (r.name <> 'houfu_engine' AND has_any_column_privilege(r.oid, t.oid, 'SELECT')
                                          OR has_any_column_privilege(r.oid, t.oid, 'INSERT, UPDATE'))
+UNION ALL
+SELECT t.name, 'strangers'' processes may pay out' FROM relation t
+WHERE t.name IN ('payouts_attempt', 'payouts_run') AND has_any_column_privilege('houfu_app', t.oid, 'INSERT')
 UNION ALL
 SELECT f.name, 'anybody may call it' FROM (VALUES ('kernel_enter_v1()')) f (name)
 WHERE has_function_privilege('houfu_app', f.name, 'EXECUTE')

@@ -69,6 +69,8 @@ WAYS_ROUND = (
     "ALTER ROLE houfu_app BYPASSRLS",
     "ALTER ROLE houfu_engine SUPERUSER",
     "GRANT houfu_engine TO houfu_app",
+    "GRANT houfu_engine TO houfu_worker",
+    "GRANT INSERT ON payouts_attempt TO houfu_app",
     "ALTER TABLE orders_event OWNER TO houfu_app",
     "GRANT CREATE ON SCHEMA public TO houfu_app",
     "GRANT TRUNCATE ON limits_recovery TO houfu_app",

@@ -53,6 +53,7 @@ CREATE TABLE webhooks_key (
     made_at timestamptz NOT NULL,
     retires_at timestamptz,
     PRIMARY KEY (merchant_id, id),
+    CONSTRAINT webhooks_key_sealed CHECK (length(secret_sealed) > 44 AND length(private_sealed) > 44),
     CONSTRAINT webhooks_key_endpoint FOREIGN KEY (merchant_id, endpoint_id)
         REFERENCES webhooks_endpoint (merchant_id, id)
 );
@@ -84,8 +85,21 @@ CREATE INDEX webhooks_delivery_waiting ON webhooks_delivery (merchant_id, endpoi
 CREATE TRIGGER webhooks_delivery_moves AFTER UPDATE ON webhooks_delivery
     REFERENCING OLD TABLE AS rows_before NEW TABLE AS rows_after
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_move_v1('delivery');
-CREATE TRIGGER webhooks_delivery_stays BEFORE DELETE OR TRUNCATE ON webhooks_delivery
+CREATE INDEX webhooks_delivery_ended ON webhooks_delivery (merchant_id, ended_at);
+CREATE TRIGGER webhooks_delivery_stays BEFORE TRUNCATE ON webhooks_delivery
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+-- What has ended may go once its endpoint counts as told from a later link on, and its attempts with it.
+CREATE FUNCTION webhooks_delivery_goes_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state = 'pending' OR NOT EXISTS (
+        SELECT FROM webhooks_endpoint e
+        WHERE (e.merchant_id, e.id) = (OLD.merchant_id, OLD.endpoint_id) AND e.told_from >= OLD.seq) THEN
+        RAISE 'this delivery is still told of' USING ERRCODE = 'HF002';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER webhooks_delivery_goes BEFORE DELETE ON webhooks_delivery
+    FOR EACH ROW EXECUTE FUNCTION webhooks_delivery_goes_v1();
 
 -- Every attempt, and how it ended.
 CREATE TABLE webhooks_attempt (
@@ -98,13 +112,24 @@ CREATE TABLE webhooks_attempt (
     latency_ms integer NOT NULL,
     PRIMARY KEY (merchant_id, delivery_id, no),
     CONSTRAINT webhooks_attempt_delivery FOREIGN KEY (merchant_id, delivery_id)
-        REFERENCES webhooks_delivery (merchant_id, id)
+        REFERENCES webhooks_delivery (merchant_id, id) ON DELETE CASCADE
 );
-CREATE TRIGGER webhooks_attempt_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON webhooks_attempt
+CREATE TRIGGER webhooks_attempt_written_once BEFORE UPDATE OR TRUNCATE ON webhooks_attempt
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();
+CREATE FUNCTION webhooks_attempt_goes_v1() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM webhooks_delivery d WHERE (d.merchant_id, d.id) = (OLD.merchant_id, OLD.delivery_id)) THEN
+        RAISE 'an attempt goes with its delivery' USING ERRCODE = 'HF002';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER webhooks_attempt_goes BEFORE DELETE ON webhooks_attempt
+    FOR EACH ROW EXECUTE FUNCTION webhooks_attempt_goes_v1();
 
 GRANT INSERT, UPDATE (url, verbs, state, disabled_for, told_from, cursor, failures, rests_until, tried_at, delivered_at,
                       latency_ms) ON webhooks_endpoint TO houfu_app;
 GRANT INSERT, UPDATE (retires_at), DELETE ON webhooks_key TO houfu_app;
+GRANT UPDATE (secret_sealed, private_sealed) ON webhooks_key TO houfu_worker;
 GRANT INSERT, UPDATE (state, tries, since, next_at, attempts, ended_at) ON webhooks_delivery TO houfu_app;
 GRANT INSERT ON webhooks_attempt TO houfu_app;
+GRANT DELETE ON webhooks_delivery TO houfu_worker;

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection
 from standardwebhooks import Webhook
 
 from houfu.history import queries as history
-from houfu.kernel import db, vault
+from houfu.kernel import data_keys, db
 from houfu.kernel.errors import Busy, Forbidden, IllegalMove, NotFound
 from houfu.kernel.vault import VaultClosed
 from houfu.people.actor import Actor
@@ -204,11 +204,12 @@ def test_secrets_are_kept_sealed_in_their_place_and_by_a_key_of_their_own(ours):
     assert not any(canary in each.row for canary in canaries for each in [*kept, *told])
     key = queries._active_keys(ours.merchant_id, ear.id)[0]
     place = queries.place_of(ours.merchant_id, ear.id, key.public_key)
-    assert vault.unseal(bytes(key.secret_sealed), f"{place}/secret", ring="webhooks") == ear.signer.secret.hex()
+    m = ours.merchant_id
+    assert data_keys.unseal(bytes(key.secret_sealed), f"{place}/secret", m, ring="webhooks") == ear.signer.secret.hex()
     elsewhere = queries.place_of(ours.merchant_id, other.id, key.public_key)
     for wrong in ((f"{elsewhere}/secret", "webhooks"), (f"{place}/private", "webhooks"), (f"{place}/secret", "vault")):
         with pytest.raises(VaultClosed):
-            vault.unseal(bytes(key.secret_sealed), wrong[0], ring=wrong[1])
+            data_keys.unseal(bytes(key.secret_sealed), wrong[0], m, ring=wrong[1])
 
 
 def test_what_is_removed_has_no_keys_and_is_there_no_more(ours):

@@ -1,0 +1,32 @@
+"""What the platform's people and keys do for every merchant by duty, and so without an access grant (4.6).
+
+Whatever is not named here shows and moves nothing of a merchant on their behalf: the database does not let it.
+"""
+
+# For the merchant that the address or the query names.
+FOR_A_MERCHANT = frozenset(
+    {
+        "POST /v1/merchants/{merchant_id}/access-grants",
+        "GET /v1/merchants/{merchant_id}/access-grants",
+        "POST /v1/merchants/{merchant_id}/access-grants/{grant_id}:revoke",
+        "POST /v1/merchants/{merchant_id}/owner",
+        "POST /v1/merchants/{merchant_id}/verification",
+        "POST /v1/merchants/{merchant_id}/beneficiaries/{beneficiary_id}/verification",
+        "DELETE /v1/merchants/{merchant_id}/keys/{key_id}",
+        "POST /v1/merchants/{merchant_id}/stores/{store_id}:freeze",
+        "POST /v1/merchants/{merchant_id}/stores/{store_id}:unfreeze",
+        "POST /v1/merchants/{merchant_id}/stores/{store_id}/grants",
+        "POST /v1/merchants/{merchant_id}/stores/{store_id}/reductions",
+        "POST /v1/merchants/{merchant_id}/pools/{pool_id}/grants",
+    }
+)
+# Alerts, cases, measures and appeals are compliance's, whoever the merchant.
+AREAS_FOR_A_MERCHANT = ("/v1/risk/",)
+# For all merchants at once: who there is, a new one, and what a rule would have said to all of them.
+FOR_ALL = frozenset(
+    {
+        "GET /v1/merchants",
+        "POST /v1/merchants",
+        "POST /v1/risk/rules/{rule}/versions/{version}/backtests",
+    }
+)
