@@ -107,8 +107,36 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, ADJUSTMENT, BANDS, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", "pool", "adjustment", "bands", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [
+        ORDER,
+        PAYOUT,
+        POOL,
+        ADJUSTMENT,
+        BANDS,
+        LOAN,
+        STORE,
+        STAFF,
+        BENEFICIARY,
+        APPROVAL,
+        ENDPOINT,
+        DELIVERY,
+        *RISK.values(),
+    ],
+    ids=[
+        "order",
+        "payout",
+        "pool",
+        "adjustment",
+        "bands",
+        "loan",
+        "store",
+        "staff",
+        "beneficiary",
+        "approval",
+        "endpoint",
+        "delivery",
+        *RISK,
+    ],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
