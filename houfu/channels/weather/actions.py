@@ -94,8 +94,8 @@ def follow(
         limits.refresh_adjustment(by=by, merchant_id=merchant_id, id=id, source=source)
     for window in plan.propose:
         limits.propose(
-            by=by, merchant_id=merchant_id, pool_id=pool_id, kind="weather", amount_fen=rain_fen, valid_from=window.start,
-            valid_until=window.end, reason="rain", source=source,
+            by=by, merchant_id=merchant_id, pool_id=pool_id, kind="weather", amount_fen=rain_fen,
+            valid_from=window.start, valid_until=window.end, reason="rain", source=source,
         )  # fmt: skip
 
 

@@ -55,11 +55,12 @@ def plan(rain: Sequence[Window], open_: Collection[Standing], ended: Collection[
     refresh: list[int] = []
     propose: list[Window] = []
     for window in rain:
-        same = [each.id for each in open_ if each.end == window.end and each.start <= max(window.start, now)]
+        left = max(window.start, now), window.end
+        same = [each.id for each in open_ if (max(each.start, now), each.end) == left]
         if same:
             refresh += same[:1]
         elif not any(each.start < window.end and window.start < each.end for each in ended):
-            propose.append(Window(max(window.start, now), window.end))
+            propose.append(Window(*left))
     return Plan(refresh, [each.id for each in open_ if each.id not in refresh], propose)
 
 

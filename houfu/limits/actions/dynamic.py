@@ -369,7 +369,9 @@ def _bands_of_a_person(by: Actor, merchant_id: int, id: int) -> Bands:
 
 def _hold(merchant_id: int, pool_id: int) -> datetime:
     """Let no draw from a pool be decided until the action ends, and return the instant from which on that is so."""
-    Pool.objects.filter(merchant_id=merchant_id, id=pool_id, dynamic=False).update(dynamic=True)
+    held = Pool.objects.select_for_update(no_key=True).get(merchant_id=merchant_id, id=pool_id)  # before its account
+    if not held.dynamic:
+        Pool.objects.filter(merchant_id=merchant_id, id=pool_id).update(dynamic=True)
     ledger.lock(merchant_id, [Account("q:pool:free", pool_id)])
     return clock.now()
 

@@ -75,7 +75,23 @@ class World:
             " WHERE s.merchant_id = %s",
             [m, now, m],
         )
-        return [History(self.books, p.id, of[p.group_id], p.share, p.limit_fen) for p in pools]
+        found = [History(self.books, p.id, of[p.group_id], p.share, p.limit_fen) for p in pools]
+        self._begin_dynamic(dice.sample(found, len(found) // 2), dice)
+        return found
+
+    def _begin_dynamic(self, some: list[History], dice: Random) -> None:
+        """Let some pools be dynamic from the beginning."""
+        for h in some:
+            h.dynamic = (dice.randint(0, max(h.limit, 1)), dice.randint(0, 20_000_000))
+        pools = [h.pool for h in some]
+        db.rows("UPDATE limits_pool SET dynamic = true WHERE merchant_id = %s AND id = ANY (%s)", [self.m, pools])
+        db.rows(
+            "INSERT INTO limits_dynamic"
+            " (merchant_id, pool_id, valid_from, is_on, base_fen, floating_fen, auto_fen, set_by)"
+            " SELECT %s, pool, %s, true, base, floating, 0, 'test'"
+            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) p (pool, base, floating)",
+            [self.m, clocks.now(), pools, *map(list, zip(*(h.dynamic for h in some), strict=True))],
+        )
 
     @db.action
     def _fill(self, *, owner: Actor, dice: Random) -> None:
@@ -263,26 +279,26 @@ def rules(world: World) -> list[Rule]:
         life("fall_due", 25, orders.fall_due, ("received",), "overdue", lambda h, o: None),
         life("write_off", 20, orders.write_off, ("overdue",), "written_off", histories.write_off),
         Rule("refund", 60, histories.wish_refund, histories.model_refund, refund),
-        Rule("grant", 8, histories.wish_store_amount(*own), histories.model_grant, world.each(at_store(limits.grant))),
+        Rule("grant", 5, histories.wish_store_amount(*own), histories.model_grant, world.each(at_store(limits.grant))),
         Rule(
-            "reduce", 10, histories.wish_store_amount(*own), histories.model_reduce,
+            "reduce", 5, histories.wish_store_amount(*own), histories.model_reduce,
             world.each(at_store(limits.reduce, reason="风险")),
         ),
         Rule(
-            "lend", 20, histories.wish_store_amount(lambda h, s: 500_000), histories.model_lend,
+            "lend", 8, histories.wish_store_amount(lambda h, s: 500_000), histories.model_lend,
             world.each(at_store(limits.lend)),
         ),
-        Rule("note", 12, one_of_the_stores, histories.model_note, world.each(note)),
-        Rule("fill", 10, histories.wish_fill, histories.model_fill, world.each(fill)),
-        Rule("switch", 10, lambda dice, h, now: dice.random() < 0.7, histories.model_switch, world.each(switch)),
-        Rule("file", 6, nothing, histories.model_file, file),
-        Rule("set_dynamic", 24, histories.wish_dynamic, histories.model_dynamic, world.each(set_dynamic)),
-        Rule("stop_dynamic", 6, nothing, histories.model_stop, world.each(stop), is_dynamic),
-        Rule("adjust", 24, histories.wish_adjust, histories.model_adjust, world.each(adjust), is_dynamic),
-        Rule("withdraw", 10, histories.wish_withdraw, histories.model_withdraw, world.each(withdraw), is_adjusted),
-        Rule("bands", 12, histories.wish_bands, histories.model_bands, world.each(band)),
+        Rule("note", 5, one_of_the_stores, histories.model_note, world.each(note)),
+        Rule("fill", 5, histories.wish_fill, histories.model_fill, world.each(fill)),
+        Rule("switch", 5, lambda dice, h, now: dice.random() < 0.7, histories.model_switch, world.each(switch)),
+        Rule("file", 4, nothing, histories.model_file, file),
+        Rule("set_dynamic", 7, histories.wish_dynamic, histories.model_dynamic, world.each(set_dynamic)),
+        Rule("stop_dynamic", 3, nothing, histories.model_stop, world.each(stop), is_dynamic),
+        Rule("adjust", 9, histories.wish_adjust, histories.model_adjust, world.each(adjust), is_dynamic),
+        Rule("withdraw", 5, histories.wish_withdraw, histories.model_withdraw, world.each(withdraw), is_adjusted),
+        Rule("bands", 5, histories.wish_bands, histories.model_bands, world.each(band)),
         Rule(
-            "unband", 5, lambda dice, h, now: h.bands[0] if h.bands and dice.random() < 0.7 else 10**12,
+            "unband", 3, lambda dice, h, now: h.bands[0] if h.bands and dice.random() < 0.7 else 10**12,
             histories.model_unband, world.each(unband), lambda h: bool(h.bands),
         ),
     ]  # fmt: skip

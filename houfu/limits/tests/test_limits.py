@@ -3,8 +3,6 @@
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from houfu.kernel.errors import Refused
 from houfu.ledger import queries as ledger
@@ -290,51 +288,3 @@ def test_nobody_but_the_platform_grants_limit():
     with pytest.raises(Refused):
         limits.grant(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=1)
     assert shop.fen("q:own:free") == 0
-
-
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["place", "receive", "settle", "cancel", "refund", "lend", "reduce", "grant", "write_off"]),
-        st.integers(0, 2),
-        st.integers(1, 60_000),
-    ),
-    min_size=5,
-    max_size=30,
-)
-
-
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(steps)
-def test_quota_is_conserved_whatever_happens(clock, script):
-    """I-03: everything granted is somewhere, once; nothing is made by pooling, lending, refunding or losing."""
-    shop = open_shop(stores=3, own_limit_fen=50_000)
-    pool(shop, share=2, grant_fen=60_000, contribution_fen=5_000)
-    by, m = shop.owner, shop.merchant_id
-    ids = []
-    for what, n, fen in script:
-        store, order = shop.stores[n], ids[fen % len(ids)] if ids else "none"
-        try:
-            if what == "place":
-                ids += [each.id for each in shop.place(fen, store=store) if each.state == "authorised"]
-            elif what == "receive":
-                shop.receive(order)
-            elif what == "settle" and order != "none":
-                shop.settle({order: orders_row(shop, order).amount_fen - orders_row(shop, order).refunded_fen})
-            elif what == "cancel":
-                orders.cancel(by=by, merchant_id=m, steps=shop.steps(order))
-            elif what == "refund":
-                orders.refund(by=by, merchant_id=m, steps=shop.steps(order, ref=f"R{len(ids)}{n}{fen}", amount_fen=fen))
-            elif what == "lend":
-                limits.lend(by=by, merchant_id=m, store_id=store, amount_fen=fen)
-            elif what == "reduce":
-                limits.reduce(by=OPERATOR, merchant_id=m, store_id=store, amount_fen=fen, reason="x")
-            elif what == "grant":
-                limits.grant(by=OPERATOR, merchant_id=m, store_id=store, amount_fen=fen)
-            else:
-                orders.fall_due(by=by, merchant_id=m, steps=shop.steps(order))
-                orders.write_off(by=by, merchant_id=m, steps=shop.steps(order))
-        except Refused:
-            pass
-        stands = ledger.balances(m)
-        assert sum(fen for account, fen in stands.items() if account.kind.startswith("q:")) == 0
-        assert all(fen >= 0 for account, fen in stands.items() if not account.kind.startswith("q:grant"))

@@ -152,6 +152,31 @@ def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
         assert taken == sum(amounts)
 
 
+def test_a_capped_pool_is_planned_for_unless_its_cap_changes_between_the_demands():
+    """L5: the quick way is gone with a capped pool too."""
+    with standing_at(SteppedClock(NINE - timedelta(hours=3))):
+        shop = open_twin(1_000, 9_000, 9, 0)
+        cap(shop, {"base": 500, "floating": 0, "adjustments": [], "bands": [(0, 400)]})
+
+    def planned(*demands):
+        count = len(demands)
+        columns = [[shop.merchant_id] * count, [shop.store] * count, *map(list, zip(*demands, strict=True))]
+        columns[3] = [NINE + timedelta(minutes=at) for at in columns[3]]
+        found = db.rows(
+            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],"
+            " array_fill(NULL::bigint, ARRAY[%s]))",
+            [*columns, count],
+        )
+        return found[0].pool_fen if found else None
+
+    assert planned((1_000, 0), (400, 29)) == [0, 400]
+    assert planned((1_000, 0), (401, 29)) is None
+    assert planned((1_000, 30), (500, 59)) == [0, 500]
+    assert planned((1_000, 30), (501, 59)) is None
+    assert planned((1_000, 0), (100, 29), (100, 30)) is None  # 400 and 500: decided one after another
+    assert planned((900, 29), (100, 30)) == [0, 0]  # nobody reaches into the pool
+
+
 def test_what_caps_a_pool_is_proved_after_the_last_lock():
     """L4: a plan made before less could be used is found out."""
     shop = open_twin(1_000, 9_000, 9, 0)

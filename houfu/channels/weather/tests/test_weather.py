@@ -311,6 +311,19 @@ def test_when_the_rain_stops_early_the_adjustment_is_withdrawn(ground, sky, cloc
     assert ground.usable_fen == 15_000_000
 
 
+def test_rain_that_will_begin_later_than_was_said_lets_no_more_be_used_before(ground, sky, clock):
+    sky.rains(TEN + HOUR, 1, 1, 1, 1)
+    look(clock, sky)
+    sky.rain.clear()
+    sky.rains(TEN + 3 * HOUR, 1, 1)
+    look(clock, sky, minutes=30)
+    assert [(each.state, each.valid_from) for each in ground.adjustments] == [
+        ("withdrawn", TEN + HOUR), ("accepted", TEN + 3 * HOUR),
+    ]  # fmt: skip
+    clock.move(hours=1)
+    assert ground.usable_fen == 10_000_000
+
+
 def test_what_a_person_withdrew_is_not_proposed_again_for_the_same_rain(ground, sky, clock):
     sky.rains(TEN, *[1] * 5)
     sky.rains(TEN + 7 * HOUR, 1)
