@@ -7,17 +7,31 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import click
 
-from houfu.demo.stage import Stage
-from houfu.demo.stories import clerk_splits, double_eleven, lost_answer, tiers
+from houfu.demo.stage import Figure, Stage
+from houfu.demo.stories import (
+    calendar,
+    clerk_splits,
+    double_eleven,
+    five_stores,
+    lost_answer,
+    policy_turns,
+    tiers,
+    wholesaler,
+)
 from houfu.kernel.errors import Refused
 from houfu.kernel.terminal import emit, json_option
 
-STORIES = (double_eleven, lost_answer, tiers, clerk_splits)
+STORIES: tuple[ModuleType, ...] = (
+    double_eleven, lost_answer, tiers, clerk_splits, five_stores, wholesaler, policy_turns, calendar,
+)  # fmt: skip
+BY_NAME = {story.__name__.rpartition(".")[2].replace("_", "-"): story for story in STORIES}
 MARK = "demo.log"
 
 
@@ -33,20 +47,27 @@ class NotADemo(Refused):
     "--folder", type=click.Path(file_okay=False, path_type=Path), default=Path(".demo"), show_default=True,
     help="Where the demo's data goes; what an earlier demo left there is removed.",
 )  # fmt: skip
+@click.option(
+    "--story", "names", type=click.Choice(list(BY_NAME)), multiple=True, help="This one alone; may be given many times."
+)
 @json_option
-def cli(check: bool, folder: Path, as_json: bool) -> None:
+def cli(check: bool, folder: Path, names: tuple[str, ...], as_json: bool) -> None:
     """Play the stories through real processes and show the figures. Example: houfu demo --check --json"""
+    stories = [story for name, story in BY_NAME.items() if name in names or not names]
     if check:
         with tempfile.TemporaryDirectory(prefix="houfu-demo-") as thrown_away:
-            sys.exit(_play(Path(thrown_away) / "data", as_json, stay=False, kept=False))
+            sys.exit(_play(Path(thrown_away) / "data", stories, as_json, stay=False, kept=False))
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise NotADemo(folder=str(folder))
     shutil.rmtree(folder, ignore_errors=True)
-    sys.exit(_play(folder.absolute(), as_json, stay=sys.stdout.isatty(), kept=True))
+    sys.exit(_play(folder.absolute(), stories, as_json, stay=sys.stdout.isatty(), kept=True))
 
 
-def _play(home: Path, as_json: bool, *, stay: bool, kept: bool) -> int:
-    """Play all stories one after another and return the exit code.
+def _play(home: Path, stories: Sequence[ModuleType], as_json: bool, *, stay: bool, kept: bool) -> int:
+    """Play stories one after another and return the exit code.
+
+    Those whose clock stands elsewhere each have an instance of their own first, which is thrown away; all others share
+    one, whose clock moves forward from story to story.
 
     Args:
         stay: whether the instance goes on until it is told to end.
@@ -57,22 +78,48 @@ def _play(home: Path, as_json: bool, *, stay: bool, kept: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     say: Callable[[str], None] = (lambda text: None) if as_json else click.echo
-    with Stage(home, double_eleven.BEGINS, say=say) as stage:
-        for story in STORIES:
-            say(f"\n{story.NAME}")
-            story.play(stage)
-        report = stage.verify()
-        _show(stage, report, round(time.monotonic() - started, 1), as_json)
+    apart, together = _stages(stories)
+    figures: list[Figure] = []
+    findings: list[object] = []
+    for story in apart:
+        with (
+            tempfile.TemporaryDirectory(prefix="houfu-demo-") as own,
+            _begun(Path(own), [story], figures, say) as stage,
+        ):
+            findings += _perform(stage, [story], say)["findings"]
+    with _begun(home, together, figures, say) as stage:
+        report = _perform(stage, together, say)
+        report = {**report, "findings": [*findings, *report["findings"]]}
+        _show(figures, report, round(time.monotonic() - started, 1), as_json)
         if stay:
             click.echo(f"\nThe API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
             stage.wait(stop)
         elif kept and not as_json:
             again = f"houfu --home {shlex.quote(str(home))} up"
             click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
-    return 0 if all(figure.holds for figure in stage.figures) and not report["findings"] else 1
+    return 0 if all(figure.holds for figure in figures) and not report["findings"] else 1
 
 
-def _show(stage: Stage, report: dict[str, object], seconds: float, as_json: bool) -> None:
+def _stages(stories: Sequence[ModuleType]) -> tuple[list[ModuleType], list[ModuleType]]:
+    """Return the stories that are played apart, and those that share the last instance, at least one."""
+    together = [story for story in stories if not getattr(story, "ALONE", False)] or [stories[-1]]
+    return [story for story in stories if story not in together], together
+
+
+def _begun(home: Path, stories: Sequence[ModuleType], figures: list[Figure], say: Callable[[str], None]) -> Stage:
+    """Return an instance whose clock stands where the first of some stories begins."""
+    return Stage(home, getattr(stories[0], "BEGINS", double_eleven.BEGINS), figures, say)
+
+
+def _perform(stage: Stage, stories: Sequence[ModuleType], say: Callable[[str], None]) -> dict[str, Any]:
+    """Play stories on one stage, and return what `houfu verify` says afterwards."""
+    for story in stories:
+        say(f"\n{story.NAME}")
+        story.play(stage)
+    return stage.verify()
+
+
+def _show(figures: Sequence[Figure], report: dict[str, Any], seconds: float, as_json: bool) -> None:
     rows = [
         {
             "story": figure.story,
@@ -81,13 +128,11 @@ def _show(stage: Stage, report: dict[str, object], seconds: float, as_json: bool
             "found": figure.found,
             "holds": figure.holds,
         }
-        for figure in stage.figures
+        for figure in figures
     ]
     if as_json:
         emit({"figures": rows, "verify": report, "seconds": seconds}, True)
         return
     click.echo("")
     emit([{**row, "holds": "✓" if row["holds"] else "✗"} for row in rows], False)
-    findings = report["findings"]
-    assert isinstance(findings, list)
-    click.echo(f"\nhoufu verify: {report['checks']} checks, {len(findings)} findings; {seconds} s in all")
+    click.echo(f"\nhoufu verify: {report['checks']} checks, {len(report['findings'])} findings; {seconds} s in all")

@@ -60,15 +60,19 @@ class Person:
         return said
 
 
-def hire(stage: Stage, merchant_id: int, role: str, name: str, *, store_id: int = 0, identity: str = "") -> Person:
+def hire(
+    stage: Stage, merchant_id: int, role: str, name: str, *, store_id: int = 0, identity: str = "", monthly: str = ""
+) -> Person:
     """Have somebody invited at the terminal, and let them come all the way to a session.
 
     Args:
         store_id: the store they are bound to, where their role is of one.
         identity: of their document; whoever has another account with the same is the same person.
+        monthly: a cap of their own for a month, in yuan (S6).
     """
     verb = ["create-owner"] if role == "owner" else ["invite", "--role", role]
     bound = ["--store", str(store_id)] if store_id else []
+    bound += ["--monthly", monthly] if monthly else []
     made = stage.command(
         "people", *verb, str(merchant_id), "--name", name, *bound,
         "--identity", identity or f"ID{uuid4().hex}", "--json",

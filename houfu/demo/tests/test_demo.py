@@ -2,12 +2,15 @@
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
-from houfu.demo.cli import STORIES
+from houfu.demo import stories
+from houfu.demo.cli import BY_NAME, STORIES, _stages, cli
 from houfu.people.models import ApiKey
 
 
@@ -37,3 +40,15 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
     )
     assert (done.returncode, done.stderr.split()[:2]) == (3, ["refused:", "demo_folder_in_use:"])
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_every_story_can_be_played_alone_by_its_name():
+    assert sorted(BY_NAME) == sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules(stories.__path__))
+    assert CliRunner().invoke(cli, ["--check", "--story", "nobody"]).exit_code == 2
+
+
+def test_stories_with_a_clock_of_their_own_are_played_apart():
+    apart, together = _stages(STORIES)
+    assert {story.NAME for story in apart} == {"The policy turns", "The calendar"}
+    assert [story for story in STORIES if story not in apart] == together
+    assert _stages(apart) == (apart[:1], apart[1:])
