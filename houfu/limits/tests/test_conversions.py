@@ -202,6 +202,19 @@ def test_what_is_in_use_stays_until_it_is_released_and_then_goes_back(both, cloc
     assert (both.conversion(made.id).state, both.free()) == ("returned", (1_000_000, 0))
 
 
+def test_of_two_conversions_the_earlier_comes_back_first_and_no_fen_comes_back_twice(both, clock):
+    first, second = both.convert(10_000), both.convert(10_000)
+    [order] = both.shop.place(10_000, store=both.taking)
+    clock.at = clocks.shanghai(2025, 12, 1)
+    assert both.tend() == 2
+    assert [both.conversion(each.id).returned_fen for each in (first, second)] == [6_000, 0]
+    assert both.free() == (987_500, 0)
+    orders.cancel(by=both.shop.owner, merchant_id=both.m, steps=both.shop.steps(order.id))
+    assert both.tend() == 2
+    assert {both.conversion(each.id).state for each in (first, second)} == {"returned"}
+    assert both.free() == (1_000_000, 0)
+
+
 def test_a_stores_own_limit_comes_into_use_before_what_it_was_given(clock):
     both = open_platforms(taking_fen=5_000)
     made = both.convert(10_000)
