@@ -1,6 +1,7 @@
 """The `houfu` command, assembled from the rooms: `houfu <noun> <verb>`.
 
-Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `limit whatif`, `demo`, `bench`), 2 usage, 3 refused.
+Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `limit whatif`, `demo`, `bench`), 2 usage,
+3 refused.
 """
 
 import importlib

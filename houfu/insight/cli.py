@@ -113,7 +113,7 @@ def propose(merchant_id: int, pool_id: int, day: datetime | None, operator_: str
 @click.option("--policy", "policy_", help="A pack's file, or the version of one that is loaded.")
 @click.option("--from", "begins", type=AT, help="Since when it is supposed; always.")
 @click.option("--to", "ends", type=AT, help="Before when; now.")
-@click.option("--limit-change", "changes", multiple=True, help="STORE=+FEN or STORE=-FEN; a store's id or code, * for all.")
+@click.option("--limit-change", "changes", multiple=True, help="STORE=+FEN or STORE=-FEN: a store's id, code, or *.")
 @operator_option
 @json_option
 def whatif(

@@ -234,8 +234,8 @@ def _shape(cells: Mapping[int, Cell], ages: _Ages, lean: _Shape | None) -> _Shap
 def _lean_days(by_day: Mapping[int, int], by_kind: Mapping[DayKind, float], ages: _Ages) -> float:
     """Return how much factors lean on the average: how days of one kind scatter, over how the kinds differ.
 
-    It is the shrinkage that misses least in the mean square; where kinds differ by no more than chance has it, they lean
-    as far as they may.
+    It is the shrinkage that misses least in the mean square; where kinds differ by no more than chance has it, they
+    lean as far as they may.
     """
     means = {kind: by_kind.get(kind, 0.0) / weight for kind, weight in ages.total.items()}
     days = sum(ages.total.values())

@@ -16,6 +16,7 @@ from houfu.policies import actions, pack, queries
 from houfu.policies.actions import SHIPPED, OutOfOrder, SourceMissing, VersionReused
 from houfu.policies.cli import cli
 from houfu.policies.pack import PackInvalid
+from houfu.testing.threads import in_threads
 from houfu.testing.world import OPERATOR
 
 NEW_YEAR = clock.shanghai(2027, 1, 1)
@@ -230,3 +231,29 @@ def test_list_marks_the_one_in_force(db, clock):
         "2023-09-01": True,
         "2023-11-01": False,
     }
+
+
+def test_a_supposed_policy_judges_from_its_instant_on_and_in_its_thread_alone():
+    since, before = clock.shanghai(2025, 1, 1), clock.shanghai(2024, 12, 31)
+    policy = msgspec.structs.replace(queries.at(since), version="supposed")
+    real = queries.at(since).version
+    with queries.supposing(policy, since):
+        assert [queries.at(at).version for at in (before, since)] == [real, "supposed"]
+        assert [found.version for found in queries.at_each([since, before])] == ["supposed", real]
+        assert queries.known_packs().at_each([since])[0] is policy
+        assert set(in_threads(lambda _: queries.at(since).version, range(2))) == {real}
+        assert "supposed" not in {pack.version for pack in queries.packs()}
+    assert queries.at(since).version == real
+
+
+def test_a_drafted_pack_is_merged_and_checked_and_not_kept():
+    text = (
+        'version = "2090-01-01"\neffective_from = 2090-01-01T00:00:00+08:00\ntitle = "Wider"\n'
+        'source = "The operator\'s own trial."\n[orders]\ntolerance_permille = 1500\n'
+    )
+    policy = queries.drafted(text)
+    now = queries.at(clock.shanghai(2025, 1, 1))
+    assert (policy.version, policy.orders.tolerance_permille, policy.loans) == ("2090-01-01", 1500, now.loans)
+    assert "2090-01-01" not in {pack.version for pack in queries.packs()}
+    with pytest.raises(PackInvalid):
+        queries.drafted(text.replace("1500", "900"))
