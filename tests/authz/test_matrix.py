@@ -20,6 +20,7 @@ from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.orders.intake import serve
 from houfu.people.actor import KEY_SCOPES
+from houfu.site import duties
 from houfu.site.api import api
 from houfu.testing.plugin import MONDAY_TEN
 
@@ -343,6 +344,20 @@ def test_every_operation_has_a_line_and_every_line_an_operation():
         for method in operations
     }
     assert {name.split(" (")[0] for name in LINES} == there
+
+
+def test_the_platforms_duties_are_operations_that_its_people_may_do_and_all_of_those():
+    """What somebody of the platform may do to a merchant is a duty, and no duty is for nobody (4.6)."""
+    lines = {name: Line(name, said) for name, said in LINES.items()}
+    may = {
+        f"{line.method} /v1{line.path}"
+        for line in lines.values()
+        if line.where in ("path", "query") and isinstance(line.may("operator"), int)
+    }
+    in_areas = {name for name in may if name.split(" ")[1].startswith(duties.AREAS_FOR_A_MERCHANT)}
+    assert may - in_areas == duties.FOR_A_MERCHANT
+    assert in_areas
+    assert {f"{line.method} /v1{line.path}" for line in lines.values()} >= duties.FOR_ALL
 
 
 def test_the_file_names_nobody_and_nothing_that_is_not_there(world):

@@ -29,8 +29,6 @@ BEGIN
         RAISE 'whoever was in force came too late' USING ERRCODE = 'HF004';
     END IF;
     IF strpos(part[1], '@') > 0 THEN
-        -- The sealed word names the merchant; this lets houfu_engine, which this runs as, see that merchant's grants.
-        PERFORM set_config('houfu.entered', split_part(part[1], '@', 1), true);
         IF NOT EXISTS (SELECT FROM public.people_access_grant g
                        WHERE g.merchant_id = split_part(part[1], '@', 1)::bigint
                          AND g.id = split_part(part[1], '@', 2)::bigint

@@ -104,10 +104,7 @@ def create_key(
         raise PersonalScope(scopes=personal)
     if beyond := sorted(set(scopes) - by.scopes):
         raise Forbidden(scopes=beyond)
-    try:
-        read = None if networks is None else [str(ipaddress.ip_network(said)) for said in networks]
-    except ValueError as error:
-        raise NetworkUnreadable(said=str(error)) from error
+    read = _networks(networks)
     if staff_id is not None:
         person = _member(by, merchant_id, staff_id).person
     answers = person if by.merchant_id is None else by.person
@@ -195,6 +192,14 @@ def revoke_key(*, by: Actor, merchant_id: int, id: int) -> None:
         raise NotFound()
     if keys.filter(revoked_at=None).update(revoked_at=clock.now()):
         history.record("key.revoked", by=by, merchant_id=merchant_id, subject=f"key/{id}")
+
+
+def _networks(said: Sequence[str] | None) -> list[str] | None:
+    """Return networks as they are stored."""
+    try:
+        return None if said is None else [str(ipaddress.ip_network(each)) for each in said]
+    except ValueError as error:
+        raise NetworkUnreadable(said=str(error)) from error
 
 
 def _public(said: str | None) -> bytes | None:

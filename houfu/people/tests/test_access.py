@@ -111,6 +111,15 @@ def test_a_grant_that_is_revoked_shows_nothing_from_the_next_statement_on(shop, 
     assert told(shop) == ["access.asked", "access.given", "access.revoked"]
 
 
+def test_a_grant_holds_for_what_the_database_reads_with_several_hands(shop, visitor):
+    with isolation.acting(let_in(visitor, shop)), transaction.atomic():
+        for name in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            db.rows(f"SET LOCAL {name} = 0")
+        db.rows("SET LOCAL max_parallel_workers_per_gather = 2")
+        plan = "\n".join(row[0] for row in db.rows("EXPLAIN SELECT count(*) FROM orders_order"))
+        assert db.rows("SELECT count(*) AS n FROM orders_order")[0].n == 1, plan
+
+
 def test_a_grant_runs_out_by_the_machines_clock_however_business_time_stands(shop, visitor, monkeypatch):
     asked = ask(visitor, shop, hours=1)
     before = clock.SystemClock().now() - timedelta(minutes=61)

@@ -73,7 +73,9 @@ def test_of_an_observation_nothing_but_the_address_goes(shop, change):
 
 
 def listen(shop):
-    return webhooks.add(by=shop.owner, merchant_id=shop.merchant_id, url="https://hooks.example.com/a", verbs=["*"])[0]
+    return webhooks.add(
+        by=shop.owner, merchant_id=shop.merchant_id, url="https://hooks.example.com/a", verbs=["payout.*"]
+    )[0]
 
 
 def end(shop, endpoint, *, days_ago, state="delivered"):

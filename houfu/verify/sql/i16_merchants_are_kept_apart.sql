@@ -26,6 +26,8 @@ WITH relation AS (
             AND reads ~ '^ ?CASE \( SELECT kernel_merchant_v1\(\)[^)]*\) WHEN [^ ]*-1[^ ]* THEN true ELSE \(EXISTS \( SELECT FROM (people_login l WHERE \(l.user_id = \w+.(user_)?id\)|usersessions_usersession u WHERE \(\(u.session_key\)::text = \(django_session.session_key\)::text\))\)\) END$'
         WHEN 'platform_v1' THEN polcmd = '*' AND roles = '{houfu_app}' AND writes IS NULL
             AND reads ~ '^\(\( SELECT kernel_merchant_v1\(\)[^)]*\) <= 0\)$'
+        WHEN 'kernel_v1' THEN polrelid = 'people_access_grant'::regclass AND polcmd = 'r' AND roles = '{houfu_engine}'
+            AND reads = 'true' AND writes IS NULL
         WHEN 'everybody_v1' THEN polcmd = 'r' AND reads = 'true' AND writes IS NULL
         WHEN 'auditor_v1' THEN polcmd = 'r' AND roles = '{houfu_verify}' AND reads = 'true' AND writes IS NULL
         ELSE false END
@@ -35,8 +37,10 @@ UNION ALL
 SELECT name, 'its owner is bound by no policy' FROM kept WHERE NOT relforcerowsecurity
 UNION ALL
 SELECT name, 'a policy is missing, altered or one too many' FROM kept k
-WHERE (SELECT count(*) FROM sound s WHERE s.polrelid = k.oid AND s.name IN ('merchant_v1', 'engine_v1', 'auditor_v1')) <> 3
-   OR (SELECT count(*) FROM policy p WHERE p.polrelid = k.oid) <> 3
+WHERE (SELECT array_agg(s.name ORDER BY s.name) FROM sound s WHERE s.polrelid = k.oid)
+          IS DISTINCT FROM CASE k.name WHEN 'people_access_grant' THEN '{auditor_v1,engine_v1,kernel_v1,merchant_v1}'::text[]
+                           ELSE '{auditor_v1,engine_v1,merchant_v1}' END
+   OR (SELECT count(*) FROM policy p WHERE p.polrelid = k.oid) <> (SELECT count(*) FROM sound s WHERE s.polrelid = k.oid)
 UNION ALL
 SELECT r.name, 'a policy is altered or not known' FROM relation r JOIN policy p ON p.polrelid = r.oid
 WHERE r.merchant IS NULL

@@ -70,6 +70,8 @@ WAYS_ROUND = (
     "ALTER ROLE houfu_engine SUPERUSER",
     "GRANT houfu_engine TO houfu_app",
     "GRANT houfu_engine TO houfu_worker",
+    "CREATE POLICY kernel_v1 ON orders_order FOR SELECT TO houfu_engine USING (true)",
+    "ALTER POLICY kernel_v1 ON people_access_grant TO houfu_engine, houfu_app",
     "GRANT INSERT ON payouts_attempt TO houfu_app",
     "ALTER TABLE orders_event OWNER TO houfu_app",
     "GRANT CREATE ON SCHEMA public TO houfu_app",
