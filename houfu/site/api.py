@@ -13,6 +13,7 @@ from houfu.approvals.api import router as approvals
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
+from houfu.jobs.api import router as jobs
 from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
@@ -26,6 +27,7 @@ from houfu.people.sign_in.auth import AUTH
 from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
+from houfu.site import kinds  # noqa: F401  what can be asked for
 from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
 
@@ -52,8 +54,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    approvals, calendars, channels, history, jobs, ledger, limits, merchants, orders, payouts, people,
+    policies, reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

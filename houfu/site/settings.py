@@ -78,6 +78,7 @@ ROOM_APPS = [
         "policies",
         "calendars",
         "people",
+        "jobs",
         "merchants",
         "webhooks",
         "ledger",

@@ -13,6 +13,7 @@ from django.db.models.signals import post_migrate
 
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
+from houfu.jobs.states import JOB
 from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
@@ -36,6 +37,7 @@ MACHINES = {
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
     "approval": states.pairs(APPROVAL),
+    "job": states.pairs(JOB),
     **{machine: states.pairs(moves) for machine, moves in RISK.items()},
     "endpoint": states.pairs(ENDPOINT),
     "delivery": states.pairs(DELIVERY),
