@@ -107,8 +107,8 @@ def ask(
         by_platform=by.merchant_id is None,
         asked_at=clock.now(),
         place=min(set(range(1, rules.ROOM + 2)) - taken),
-        file_name=file and file.name,
-        media_type=file and file.media_type,
+        file_name=file.name if file else None,
+        media_type=file.media_type if file else None,
     )
     job.save(force_insert=True)
     _record("asked", by, job, kind=kind, arguments=dict(arguments), reason=reason)

@@ -20,7 +20,7 @@ from houfu.kernel import crash, db, isolation
 from houfu.kernel.db import OutcomeUnknown
 from houfu.kernel.errors import Busy, NotFound, Refused, Unauthenticated
 from houfu.people import queries as people
-from houfu.people.actor import system
+from houfu.people.actor import Actor, system
 
 log = logging.getLogger("houfu.jobs")
 BY = system("jobs")
@@ -65,7 +65,7 @@ def finish(merchant_id: int, id: UUID) -> Job:
     return queries.job(merchant_id, id)
 
 
-def _asker(job: Job) -> people.Actor:
+def _asker(job: Job) -> Actor:
     """Return who asked for a job, with the rights that they have now.
 
     Raises:

@@ -43,19 +43,13 @@ def amount(name: str, title: str, of: Callable[[Any], int | None]) -> Column:
 
 def heads(columns: Iterable[Column], language: Language) -> list[str]:
     """Return the names over the columns."""
-    found = []
+    found: list[str] = []
     for column in columns:
+        name = column.name if language == "en" else column.title
         if column.fen:
-            english, chinese = (
-                (f"{column.name}_yuan", f"{column.name}_fen"),
-                (
-                    f"{column.title}（元）",
-                    f"{column.title}（分）",
-                ),
-            )
+            found += [f"{name}_yuan", f"{name}_fen"] if language == "en" else [f"{name}（元）", f"{name}（分）"]
         else:
-            english, chinese = (column.name,), (column.title,)  # type: ignore[assignment]
-        found += english if language == "en" else chinese
+            found.append(name)
     return found
 
 
