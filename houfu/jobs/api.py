@@ -13,6 +13,7 @@ from houfu.jobs import actions, exports, queries
 from houfu.jobs.models import Job
 from houfu.jobs.tables import Language
 from houfu.kernel.http import PROBLEMS, Id, In, Limit, Out, Page, actor, after, mine, page, writes
+from houfu.people.sign_in.auth import require_recent
 
 router = Router(tags=["jobs"])
 
@@ -74,6 +75,7 @@ class JobOut(Out):
 @router.post("/exports", response={201: JobOut, **PROBLEMS})
 def export(request: HttpRequest, body: NewExport) -> Any:
     """Ask for a listing as a file; what it shows is what you may see while it is made."""
+    require_recent(request)
     return Status(201, exports.ask(by=actor(request), merchant_id=mine(request), **body.dict()))
 
 
@@ -108,6 +110,7 @@ def cancel(request: HttpRequest, id: UUID) -> Any:
 @writes
 def file(request: HttpRequest, id: UUID) -> Any:
     """Return the file that a job has made; who has had it, and what for, stays in the history."""
+    require_recent(request)
     by = actor(request)
     found = actions.hand_over(by=by, merchant_id=mine(request), id=id)
     answer = StreamingHttpResponse(queries.pieces(by, found), content_type=found.media_type)

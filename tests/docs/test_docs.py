@@ -15,6 +15,7 @@ from houfu.channels.simulator.server.behaviours import DONE, NOTICES
 from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
+from houfu.jobs.states import JOB
 from houfu.kernel import errors, states
 from houfu.limits.states import LOAN, POOL
 from houfu.merchants.states import STORE
@@ -107,8 +108,21 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, JOB, ENDPOINT, DELIVERY, *RISK.values()],
+    ids=[
+        "order",
+        "payout",
+        "pool",
+        "loan",
+        "store",
+        "staff",
+        "beneficiary",
+        "approval",
+        "job",
+        "endpoint",
+        "delivery",
+        *RISK,
+    ],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
