@@ -50,7 +50,7 @@ def take_turn(merchant_id: int, id: UUID) -> bool:
         except Refused as refusal:
             actions.fail(by=BY, job=job, code=refusal.code)
         except Error as error:
-            if error.__cause__ is None or connection.connection is None or connection.connection.closed:
+            if connection.connection is None or connection.connection.closed:
                 raise
             log.warning("job %s: %s", id, error)  # such as a statement that took too long
         except Exception:
