@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from houfu.bench import authorise as authorising
+from houfu.bench import exporting, volume
 from houfu.bench import intake as door
-from houfu.bench import volume
 from houfu.kernel.terminal import emit, json_option
 
 POOL = click.option(
@@ -103,6 +103,14 @@ def verify(entries: int, as_json: bool) -> None:
 def history(links: int, as_json: bool) -> None:
     """Recompute the chains of the history. Example: houfu bench history --links 100000 --json"""
     _show(volume.links(links), as_json)
+
+
+@cli.command("export")
+@click.option("--rows", type=POSITIVE, default=100_000, show_default=True, help="Orders, of one merchant.")
+@json_option
+def export_(rows: int, as_json: bool) -> None:
+    """Export orders as CSV and as XLSX. Example: houfu bench export --rows 1000000 --json"""
+    _show(exporting.measure(rows), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

@@ -37,7 +37,7 @@ def told_to_stop() -> threading.Event:
 @click.option("--port", default=8900, show_default=True, help="Of the API on 127.0.0.1; 0 for any that is free.")
 @click.option("--trial", is_flag=True, help="At the first start: make a trial instance, with a simulated channel.")
 def up(port: int, trial: bool) -> None:
-    """Start database, door, web, worker and sender, all on one port, until Ctrl-C. Example: houfu up --trial"""
+    """Start database, door, web, worker, sender and jobs, all on one port, until Ctrl-C. Example: houfu up --trial"""
     from houfu.site import house
 
     _log()

@@ -1,8 +1,11 @@
 """Reading history."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from django.db.models import QuerySet
 
 from houfu.history.models import Link
 from houfu.kernel import db
@@ -14,21 +17,50 @@ CONFIDENTIAL = ("alert.", "case.", "package.", "rule.")  # how verbs begin that 
 
 
 def links(
-    merchant_id: int, *, subject: str = "", before_seq: int | None = None, limit: int = 100, confidential: bool = True
+    merchant_id: int,
+    *,
+    subject: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    before_seq: int | None = None,
+    limit: int = 100,
+    confidential: bool = True,
 ) -> list[Link]:
     """Return a merchant's newest links first, of one subject where it is given.
 
     Args:
+        since, until: of what happened from the one on, and before the other.
         confidential: whether links are among them that only those who deal with risk may read.
     """
+    found = _listed(merchant_id, subject, since, until, confidential)
+    if before_seq is not None:
+        found = found.filter(seq__lt=before_seq)
+    return list(found.order_by("-seq")[:limit])
+
+
+def count(
+    merchant_id: int,
+    *,
+    subject: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    confidential: bool = True,
+) -> int:
+    """Return how many links `links` lists in all."""
+    return _listed(merchant_id, subject, since, until, confidential).count()
+
+
+def _listed(
+    merchant_id: int, subject: str, since: datetime | None, until: datetime | None, confidential: bool
+) -> QuerySet[Link]:
     found = Link.objects.filter(merchant_id=merchant_id)
     for verbs in () if confidential else CONFIDENTIAL:
         found = found.exclude(verb__startswith=verbs)
     if subject:
         found = found.filter(subject=subject)
-    if before_seq is not None:
-        found = found.filter(seq__lt=before_seq)
-    return list(found.order_by("-seq")[:limit])
+    if since:
+        found = found.filter(at__gte=since)
+    return found.filter(at__lt=until) if until else found
 
 
 def told(merchant_id: int, beginnings: Sequence[str]) -> list[Any]:

@@ -128,6 +128,12 @@ def strict_query(view: View) -> View:
     return checked  # type: ignore[return-value]
 
 
+def writes(view: View) -> View:
+    """Say that an operation writes although it is a GET: whoever reads this leaves a trace."""
+    view.writes = True  # type: ignore[attr-defined]
+    return view
+
+
 _strict = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse_constant)
 
 

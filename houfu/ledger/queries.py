@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from houfu.kernel import db
 from houfu.ledger import models
@@ -56,3 +57,55 @@ def quota_moves(merchant_id: int, *, but: Sequence[str]) -> list[Any]:
         " WHERE t.merchant_id = %s AND t.unit = 'CNY.Q' AND NOT t.verb LIKE ANY (%s) ORDER BY t.at, t.id, e.no",
         [merchant_id, [f"{beginning}%" for beginning in but]],
     )
+
+
+_ENTRIES = """
+    FROM ledger_entry e
+    JOIN ledger_transfer t ON (t.merchant_id, t.id, t.unit) = (e.merchant_id, e.transfer_id, e.unit)
+    JOIN ledger_account d ON (d.merchant_id, d.id) = (e.merchant_id, e.debit_id)
+    JOIN ledger_account c ON (c.merchant_id, c.id) = (e.merchant_id, e.credit_id)
+    WHERE e.merchant_id = %(merchant)s
+      AND (%(since)s::timestamptz IS NULL OR t.at >= %(since)s) AND (%(until)s::timestamptz IS NULL OR t.at < %(until)s)
+      AND (%(owner)s::bigint IS NULL OR %(owner)s IN (d.owner, c.owner))
+      AND (%(kind)s = '' OR %(kind)s IN (d.kind, c.kind))
+"""
+
+
+def entries(
+    merchant_id: int,
+    *,
+    kind: str = "",
+    owner: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: tuple[UUID, str, int] | None = None,
+    limit: int = 100,
+) -> list[Any]:
+    """Return a merchant's entries with both their accounts, in the order of their transfers' ids.
+
+    Args:
+        kind, owner: of either account.
+        since, until: of transfers from the one on, and before the other.
+        after: transfer, unit and number of the entry after which the page begins.
+    """
+    asked = {"merchant": merchant_id, "kind": kind, "owner": owner, "since": since, "until": until, "limit": limit}
+    place = "AND (e.transfer_id, e.unit, e.no) > (%(transfer)s, %(unit)s, %(no)s)" if after else ""
+    return db.rows(
+        "SELECT e.transfer_id, e.unit, e.no, t.at, t.verb, d.kind AS debit_kind, d.owner AS debit_owner,"
+        f" c.kind AS credit_kind, c.owner AS credit_owner, e.amount_fen {_ENTRIES} {place}"
+        " ORDER BY e.transfer_id, e.unit, e.no LIMIT %(limit)s",
+        asked | (dict(zip(("transfer", "unit", "no"), after, strict=True)) if after else {}),
+    )
+
+
+def count_entries(
+    merchant_id: int,
+    *,
+    kind: str = "",
+    owner: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """Return how many entries `entries` lists in all."""
+    asked = {"merchant": merchant_id, "kind": kind, "owner": owner, "since": since, "until": until}
+    return int(db.rows(f"SELECT count(*) AS n {_ENTRIES}", asked)[0].n)

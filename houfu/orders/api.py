@@ -147,15 +147,23 @@ def authorise_batch(request: HttpRequest, body: NewOrders) -> Any:
 
 @router.get("/orders", response={200: Page[OrderOut], **PROBLEMS})
 def orders(
-    request: HttpRequest, store_id: int | None = None, state: str = "", cursor: str = "", limit: Limit = 100
+    request: HttpRequest,
+    store_id: int | None = None,
+    state: str = "",
+    since: Instant | None = None,
+    until: Instant | None = None,
+    cursor: str = "",
+    limit: Limit = 100,
 ) -> Any:
-    """List orders, newest first."""
+    """List orders, newest first; those placed from `since` on and before `until`, where given."""
     place = after(cursor, "orders")
     found = queries.orders(
         actor(request),
         mine(request),
         store_id=store_id,
         state=state,
+        since=since,
+        until=until,
         after=queries.Cursor(datetime.fromisoformat(place[0]), place[1]) if place else None,
         limit=limit + 1,
     )

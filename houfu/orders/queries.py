@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
 from houfu.orders.models import Event, Evidence, Lot, Order
@@ -40,10 +42,38 @@ def orders(
     *,
     store_id: int | None = None,
     state: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: Cursor | None = None,
     limit: int = 100,
 ) -> list[Order]:
-    """Return the orders of a merchant that the actor may see, newest first."""
+    """Return the orders of a merchant that the actor may see, newest first.
+
+    Args:
+        since, until: placed from the one on, and before the other.
+    """
+    found = _listed(by, merchant_id, store_id, state, since, until)
+    if after:
+        found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
+    return db.page(found.order_by("-authorised_at", "-id"), limit)
+
+
+def count(
+    by: Actor,
+    merchant_id: int,
+    *,
+    store_id: int | None = None,
+    state: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """Return how many orders `orders` lists in all."""
+    return _listed(by, merchant_id, store_id, state, since, until).count()
+
+
+def _listed(
+    by: Actor, merchant_id: int, store_id: int | None, state: str, since: datetime | None, until: datetime | None
+) -> QuerySet[Order]:
     by.require("orders:read", merchant_id)
     found = Order.objects.filter(merchant_id=merchant_id)
     if by.stores is not None:
@@ -52,9 +82,9 @@ def orders(
         found = found.filter(store_id=store_id)
     if state:
         found = found.filter(state=state)
-    if after:
-        found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
-    return db.page(found.order_by("-authorised_at", "-id"), limit)
+    if since:
+        found = found.filter(authorised_at__gte=since)
+    return found.filter(authorised_at__lt=until) if until else found
 
 
 def lock_order(merchant_id: int, id: str) -> None:

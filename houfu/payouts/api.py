@@ -234,15 +234,23 @@ def ask(request: HttpRequest, body: NewPayout) -> Any:
 
 @router.get("/payouts", response={200: Page[PayoutOut], **PROBLEMS})
 def payouts(
-    request: HttpRequest, store_id: int | None = None, state: str = "", cursor: str = "", limit: Limit = 100
+    request: HttpRequest,
+    store_id: int | None = None,
+    state: str = "",
+    since: Instant | None = None,
+    until: Instant | None = None,
+    cursor: str = "",
+    limit: Limit = 100,
 ) -> Any:
-    """List payouts, newest first."""
+    """List payouts, newest first; those asked for from `since` on and before `until`, where given."""
     place = after(cursor, "payouts")
     found = queries.payouts(
         actor(request),
         mine(request),
         store_id=store_id,
         state=state,
+        since=since,
+        until=until,
         after=(datetime.fromisoformat(place[0]), UUID(place[1])) if place else None,
         limit=limit + 1,
     )

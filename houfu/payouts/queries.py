@@ -6,6 +6,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from houfu.approvals import queries as approval_queries
 from houfu.calendars import queries as calendars
 from houfu.calendars.rules import RunDay
@@ -205,10 +207,38 @@ def payouts(
     *,
     store_id: int | None = None,
     state: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 100,
 ) -> list[Payout]:
-    """Return the payouts of a merchant that the actor may see, newest first."""
+    """Return the payouts of a merchant that the actor may see, newest first.
+
+    Args:
+        since, until: asked for from the one on, and before the other.
+    """
+    found = _listed(by, merchant_id, store_id, state, since, until)
+    if after:
+        found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
+    return db.page(found.order_by("-requested_at", "-id"), limit)
+
+
+def count(
+    by: Actor,
+    merchant_id: int,
+    *,
+    store_id: int | None = None,
+    state: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """Return how many payouts `payouts` lists in all."""
+    return _listed(by, merchant_id, store_id, state, since, until).count()
+
+
+def _listed(
+    by: Actor, merchant_id: int, store_id: int | None, state: str, since: datetime | None, until: datetime | None
+) -> QuerySet[Payout]:
     by.require("payouts:read", merchant_id)
     found = Payout.objects.filter(merchant_id=merchant_id)
     if by.stores is not None:
@@ -217,9 +247,9 @@ def payouts(
         found = found.filter(store_id=store_id)
     if state:
         found = found.filter(state=state)
-    if after:
-        found = found.extra(where=["(requested_at, id) < (%s, %s)"], params=list(after))
-    return db.page(found.order_by("-requested_at", "-id"), limit)
+    if since:
+        found = found.filter(requested_at__gte=since)
+    return found.filter(requested_at__lt=until) if until else found
 
 
 def beneficiaries(by: Actor, merchant_id: int) -> list[Beneficiary]:

@@ -15,7 +15,7 @@ from houfu.kernel import clock, db, isolation
 from houfu.kernel.errors import Forbidden, NotFound, Unauthenticated
 from houfu.people import models, rules
 from houfu.people.actions.keys import digest, parts
-from houfu.people.actor import SIGN_IN, Actor
+from houfu.people.actor import SIGN_IN, Actor, operator, system
 from houfu.people.models import AccessGrant, ApiKey, Profile, Staff
 
 
@@ -55,6 +55,10 @@ def actor_of(token: str, ip: str = "") -> Actor:
         raise Unauthenticated()
     if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
         raise Unauthenticated()
+    return _actor_of_key(key, holder, ip)
+
+
+def _actor_of_key(key: ApiKey, holder: Staff | None, ip: str = "") -> Actor:
     actor = Actor(
         label=f"key/{key.id}",
         person=key.person,
@@ -100,6 +104,27 @@ def actor_of_staff(member: Staff, device: str = "", ip: str = "") -> Actor:
         device=device,
         ip=ip,
     )
+
+
+def again(merchant_id: int, label: str) -> Actor:
+    """Return who somebody is now that was an actor of this name before, with the rights that they have now.
+
+    Args:
+        merchant_id: whose member or key it is; 0 for the platform's.
+        label: as `Actor.label` has it.
+
+    Raises:
+        Unauthenticated, NotFound: they have left, their key has ended, or they were let in for a while alone.
+    """
+    kind, _, name = label.partition("/")
+    if merchant_id == 0 and kind in ("operator", "system"):
+        return (operator if kind == "operator" else system)(name)
+    if kind == "staff":
+        return actor_of_staff(staff(merchant_id, int(name)))
+    key = ApiKey.objects.filter(merchant_id=merchant_id, id=int(name)).first() if kind == "key" else None
+    if key is None or key.revoked_at or key.expires_at <= clock.now():
+        raise Unauthenticated()
+    return _actor_of_key(key, staff(merchant_id, key.staff_id) if key.staff_id is not None else None)
 
 
 def actor_of_session(session: SessionBase, device: str = "", ip: str = "") -> Actor:

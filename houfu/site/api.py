@@ -15,6 +15,7 @@ from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
 from houfu.insight.api import router as insight
+from houfu.jobs.api import router as jobs
 from houfu.kernel import db
 from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
@@ -33,6 +34,7 @@ from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
 from houfu.risk.rules_api import router as risk_rules
+from houfu.site import kinds  # noqa: F401  what can be asked for
 from houfu.site.acting import reads_together
 from houfu.webhooks.api import router as webhooks
 
@@ -59,8 +61,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    access, approvals, buyers, calendars, channels, conversions, dynamic, history, insight, ledger, limits, merchants,
-    orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, webhooks,
+    access, approvals, buyers, calendars, channels, conversions, dynamic, history, insight, jobs, ledger, limits,
+    merchants, orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

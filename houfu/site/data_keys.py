@@ -11,10 +11,11 @@ from houfu.payouts.actions.beneficiaries import RESEALING as ACCOUNTS
 from houfu.people.actor import Actor
 from houfu.people.sign_in.sealing import RESEALING as FACTORS
 from houfu.site.idempotency import RESEALING as ANSWERS
+from houfu.splits.actions.parties import RESEALING as PARTIES
 from houfu.webhooks.queries import RESEALING as SIGNERS
 
 RINGS = ("vault", "webhooks")
-RESEALINGS = (ACCOUNTS, ANSWERS, FACTORS, SIGNERS)
+RESEALINGS = (ACCOUNTS, ANSWERS, FACTORS, PARTIES, SIGNERS)
 BATCH = 500
 _OPEN = {
     "payouts_open": (
@@ -23,6 +24,10 @@ _OPEN = {
     ),
     "accounts_usable": (
         "SELECT count(*) AS n FROM payouts_beneficiary WHERE merchant_id = %s AND state <> 'revoked'",
+        "Revoke them.",
+    ),
+    "parties_usable": (
+        "SELECT count(*) AS n FROM splits_party WHERE merchant_id = %s AND state <> 'revoked'",
         "Revoke them.",
     ),
     "endpoints_told": (

@@ -1,4 +1,4 @@
-"""An instance on one machine: database, front, web, worker, sender and a trial's simulated channel; one port."""
+"""An instance on one machine: database, front, web, worker, sender, jobs and a trial's simulated channel; one port."""
 
 import os
 from pathlib import Path
@@ -39,6 +39,7 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
             _add_simulator(house, front_port)
         house.add("worker", "worker", "--pause", "0.2" if trial else "1")
         house.add("sender", "webhooks", "send", "--pause", "0.2" if trial else "1")
+        house.add("jobs", "job", "work", "--pause", "0.2" if trial else "1")
     except BaseException:
         house.stop()
         raise

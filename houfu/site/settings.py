@@ -86,6 +86,7 @@ ROOM_APPS = [
         "policies",
         "calendars",
         "people",
+        "jobs",
         "merchants",
         "webhooks",
         "ledger",

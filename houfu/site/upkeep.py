@@ -13,6 +13,7 @@ from django.db.models.signals import post_migrate
 
 from houfu.approvals.states import APPROVAL
 from houfu.calendars import actions as calendars
+from houfu.jobs.states import JOB
 from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.data_keys import DATA_KEY
 from houfu.kernel.errors import Refused
@@ -39,6 +40,7 @@ MACHINES = {
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),
     "approval": states.pairs(APPROVAL),
+    "job": states.pairs(JOB),
     **{machine: states.pairs(moves) for machine, moves in RISK.items()},
     **{machine: states.pairs(moves) for machine, moves in SPLITS.items()},
     "endpoint": states.pairs(ENDPOINT),

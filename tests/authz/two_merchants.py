@@ -15,6 +15,8 @@ from django.test import Client
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
 from houfu.buyers import actions as buyers
+from houfu.jobs import actions as jobs
+from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
 from houfu.kernel import db
 from houfu.limits import actions as limits
@@ -77,7 +79,7 @@ class Caller:
         http = Client(raise_request_exception=False, SERVER_NAME="localhost", headers=self.headers)
         content = "" if body is None else json.dumps(body)
         said = http.generic(method, f"/v1{path}", content, "application/json")
-        return said.status_code, said.content.decode()
+        return said.status_code, said.getvalue().decode()
 
 
 def signed_in(by) -> Caller:
@@ -122,6 +124,7 @@ class Ground:
         self.convert()
         self.look()
         self.listen()
+        self.export()
 
     def hire(self) -> None:
         shop, bound = self.shop, [self.stores[0], self.stores[2]]
@@ -371,6 +374,21 @@ class Ground:
             by=WORKER, ended=[webhooks.Ended(m, self.own["delivery"], webhooks.Answer("delivered", 204, 5))]
         )
         _, self.own["key"] = with_key(m, {"orders:read"})
+
+    def export(self) -> None:
+        for name, by in (
+            ("job", self.shop.owner), ("job_done", self.shop.owner), ("job_waiting", self.people["regional_manager"]),
+            ("job_asked", self.people["store_manager"]), ("job_cancelled", self.shop.owner),
+            ("job_history", self.shop.owner),
+        ):  # fmt: skip
+            asked = exports.ask(
+                by=by, merchant_id=self.merchant_id, what="history" if name == "job_history" else "orders",
+                format="csv", filters={}, reason="对账",
+            )  # fmt: skip
+            self.own[name] = asked.id
+        jobs.cancel(by=self.shop.owner, merchant_id=self.merchant_id, id=self.own["job_cancelled"])
+        for name in ("job_done", "job_asked"):
+            runner.finish(self.merchant_id, self.own[name])
 
 
 @dataclass

@@ -15,6 +15,7 @@ from houfu.channels.simulator.server.behaviours import DONE, NOTICES
 from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
+from houfu.jobs.states import JOB
 from houfu.kernel import errors, states
 from houfu.kernel.data_keys import DATA_KEY
 from houfu.limits.states import MACHINES as LIMITS
@@ -106,17 +107,13 @@ def test_every_setting_is_explained():
     assert sorted(name for name in used if f"`{name}`" not in text) == []
 
 
-@pytest.mark.parametrize(
-    "moves",
-    [
-        ORDER, PAYOUT, *LIMITS.values(), STORE, STAFF, ACCESS, DATA_KEY, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY,
-        *RISK.values(),
-    ],
-    ids=[
-        "order", "payout", *LIMITS, "store", "staff", "access", "data_key", "beneficiary", "approval", "endpoint",
-        "delivery", *RISK,
-    ],
-)
+MACHINES = {
+    "order": ORDER, "payout": PAYOUT, **LIMITS, "store": STORE, "staff": STAFF, "access": ACCESS, "data_key": DATA_KEY,
+    "beneficiary": BENEFICIARY, "approval": APPROVAL, "job": JOB, "endpoint": ENDPOINT, "delivery": DELIVERY, **RISK,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("moves", MACHINES.values(), ids=MACHINES)
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
 

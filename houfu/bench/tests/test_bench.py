@@ -114,6 +114,12 @@ def test_a_job_is_timed_over_as_much_as_it_was_given(words, what, least, goal, m
     assert [each["reached"] for each in found["goals"] if each["id"] != "F10"] in ([], [None])
 
 
+def test_an_export_is_timed_in_both_formats():
+    found = bench("export", "--rows", 30)
+    assert found["rows"] == 30
+    assert all(found[format_]["steps"] == 1 and found[format_]["bytes"] > 1000 for format_ in ("csv", "xlsx"))
+
+
 def test_a_goal_is_not_reached_by_a_smaller_job_but_may_be_missed_by_it():
     assert volume._job("F8", "lines", 10, 1000, [1.0, 2.0, 9.0])["goals"][0]["reached"] is None
     assert volume._job("F8", "lines", 1000, 1000, [1.0])["goals"][0]["reached"] is True

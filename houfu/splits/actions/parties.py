@@ -2,13 +2,14 @@
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
 from houfu.channels import rules as channel_rules
 from houfu.channels.port import Bond, Payee
 from houfu.history import actions as history
-from houfu.kernel import clock, db, ids, vault
+from houfu.kernel import clock, data_keys, db, ids, vault
 from houfu.kernel.errors import Invalid, NotFound, Refused
 from houfu.merchants import actions as merchants
 from houfu.merchants import queries as merchant_queries
@@ -106,7 +107,7 @@ def register(
         "INSERT INTO splits_party (merchant_id, relation, kind, purpose_class, holder, account_sealed, account_digest,"
         " account_tail, contract, valid_from, valid_until, state, registered_by, person, registered_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'registered', %s, %s, %s) RETURNING id",
-        [merchant_id, relation, kind, purpose_class, holder, vault.seal(account, _place(merchant_id, digest)), digest,
+        [merchant_id, relation, kind, purpose_class, holder, data_keys.seal(account, _place(merchant_id, digest), merchant_id), digest,
          account[-4:], contract, valid_from, valid_until, by.label, by.person, now],
     )[0].id  # fmt: skip
     _note("registered", by, merchant_id, party_id, relation=relation, purpose_class=purpose_class, tail=account[-4:])
@@ -330,7 +331,7 @@ def agree_logistics(
 def payee(party: Party) -> Payee:
     """Return an account in clear, for the channel alone."""
     digest = bytes(party.account_digest)
-    account = vault.unseal(bytes(party.account_sealed), _place(party.merchant_id, digest))
+    account = data_keys.unseal(bytes(party.account_sealed), _place(party.merchant_id, digest), party.merchant_id)
     return Payee(party.kind, account, party.holder)
 
 
@@ -341,10 +342,17 @@ def _held(merchant_id: int, id: int) -> Party:
     return found
 
 
-def _note(said: str, by: Actor, merchant_id: int, id: int, **detail: object) -> None:
+def _note(said: str, by: Actor, merchant_id: int, id: int, **detail: Any) -> None:
     history.record(f"party.{said}", by=by, merchant_id=merchant_id, subject=f"party/{id}", **detail)
 
 
 def _place(merchant_id: int, digest: bytes) -> str:
     return f"splits_party/{merchant_id}/{digest.hex()}"
+
+
+RESEALING = data_keys.resealing(
+    "splits_party",
+    {"account_sealed": lambda row: _place(row.merchant_id, bytes(row.account_digest))},
+    needs="account_digest",
+)
 

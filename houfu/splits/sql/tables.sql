@@ -249,7 +249,9 @@ GRANT INSERT, UPDATE (contract, valid_from, valid_until, version, waits, state) 
 GRANT INSERT, UPDATE (state, asked_at, next_action_at, tries) ON splits_binding TO houfu_app;
 GRANT INSERT, UPDATE (permille, said_at) ON splits_cap TO houfu_app;
 GRANT INSERT, UPDATE (state, begins_at) ON splits_rule TO houfu_app;
-GRANT INSERT ON splits_share, splits_division, splits_attempt TO houfu_app;
+GRANT UPDATE (account_sealed) ON splits_party TO houfu_worker;
+GRANT INSERT ON splits_share, splits_division TO houfu_app;
+GRANT INSERT ON splits_attempt TO houfu_worker;
 GRANT INSERT, UPDATE (state, code, next_action_at, tries, final_at) ON splits_split TO houfu_app;
 GRANT INSERT, UPDATE (off_fen, sent_fen, recalled_fen, returned_fen, state, code) ON splits_part TO houfu_app;
 GRANT INSERT, UPDATE (state, code, next_action_at, tries, final_at) ON splits_return TO houfu_app;
