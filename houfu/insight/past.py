@@ -26,8 +26,9 @@ ENDS = frozenset({"settled", "cancelled", "expired", "written_off"})
 # Quota that moves as orders move, or that a fact below tells of.
 _TOLD_OTHERWISE = (
     "orders.", "limits.grant", "limits.reduce", "limits.fill_pool", "limits.lend", "limits.repay", "limits.restore",
+    "limits.leave_pool", "limits.empty_pool",
 )  # fmt: skip
-FACTS = ("limit.", "pool.", "loan.", "store.")
+FACTS = ("limit.", "limit_change.", "pool.", "loan.", "store.")
 
 
 class Decided(NamedTuple):
@@ -100,7 +101,7 @@ class Past:
 
 # What draws look at, in an order in which rows find what they point at. Members, loans and notes come with their facts.
 _THINGS = ("merchants_merchant", "merchants_channel_account", "merchants_group", "merchants_store", "limits_pool")
-_WITH_FACTS = ("limits_member", "limits_loan", "limits_note", "limits_recovery")
+_WITH_FACTS = ("limits_member", "limits_loan", "limits_note", "limits_recovery", "limits_emergency")
 
 
 def read(merchant_id: int) -> Past:

@@ -34,7 +34,7 @@ from houfu.policies import queries as policies
 BATCH = 500
 OPERATOR = Account("q:grant:operator", 0)
 _LETTERS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
-_STATES = {"frozen": "frozen", "unfrozen": "active", "closed": "closed"}
+_STATES = {"frozen": "frozen", "unfrozen": "active", "closed": "closed", "winding_down": "winding_down"}
 Progress = Callable[[int, int], None]
 
 
@@ -71,6 +71,8 @@ class Replay:
     left_alone: int = 0
     _open: dict[str, Open] = field(default_factory=dict)
     _pool_of: dict[int, int] = field(default_factory=dict)
+    _member_of: dict[int, int] = field(default_factory=dict)
+    _used: set[int] = field(default_factory=set)
     _lent: set[int] = field(default_factory=set)
     _recovering: set[int] = field(default_factory=set)
     _taking: dict[int, int] = field(default_factory=dict)
@@ -263,16 +265,82 @@ class Replay:
             [self._merchant_id, store_id, detail["note"], now, until],
         )
 
+    def _pool_opened(self, pool_id: int, detail: dict[str, Any]) -> None:
+        self._set("limits_pool", pool_id, share=detail["share"])
+
     def _pool_joined(self, pool_id: int, detail: dict[str, Any]) -> None:
         store_id, fen = detail["store_id"], detail["contribution_fen"]
         there = [json.loads(row) for row in self.past.rows["limits_member"]]
-        row = next((row for row in there if row["store_id"] == store_id and row["pool_id"] == pool_id), None)
+        row = next(
+            (r for r in there if (r["store_id"], r["pool_id"]) == (store_id, pool_id) and r["id"] not in self._used),
+            None,
+        )
         if row is None:
             raise Refused(said="the membership is not there any more")
-        self._insert("limits_member", [json.dumps(row)])
-        self._pool_of[store_id] = pool_id
+        self._used.add(row["id"])
+        began = {"state": detail["state"], "contributed_fen": 0, "extra_fen": 0, "extra_until": None, "left_at": None}
+        self._insert("limits_member", [json.dumps({**row, **began})])
+        self._pool_of[store_id], self._member_of[store_id] = pool_id, row["id"]
         if fen:
             self._fill(pool_id, Account("q:own:free", store_id), fen)
+
+    def _pool_activated(self, pool_id: int, detail: dict[str, Any]) -> None:
+        for state in ("awaiting_signature", "active"):
+            self._set("limits_pool", pool_id, state=state)
+        for store_id, member_id in self._member_of.items():
+            if self._pool_of.get(store_id) == pool_id:
+                for state in ("verified", "active"):
+                    self._set("limits_member", member_id, state=state)
+
+    def _pool_left(self, pool_id: int, detail: dict[str, Any]) -> None:
+        self._set("limits_member", self._member_of[detail["store_id"]], state="removed", left_at=clock.now())
+        fen = detail["returned_fen"]
+        db.rows(
+            "UPDATE limits_pool SET limit_fen = limit_fen - %s WHERE merchant_id = %s AND id = %s",
+            [fen, self._merchant_id, pool_id],
+        )
+        if fen:
+            self._post(Line(Account("q:own:free", detail["store_id"]), Account("q:pool:free", pool_id), fen))
+
+    def _pool_member_suspended(self, pool_id: int, detail: dict[str, Any]) -> None:
+        self._set("limits_member", self._member_of[detail["store_id"]], state="suspended")
+
+    def _pool_member_resumed(self, pool_id: int, detail: dict[str, Any]) -> None:
+        member_id = self._member_of[detail["store_id"]]
+        row = next(row for row in map(json.loads, self.past.rows["limits_member"]) if row["id"] == member_id)
+        ends = row["probation_until"]
+        waits = ends is not None and clock.now() < datetime.fromisoformat(ends)
+        self._set("limits_member", member_id, state="probation" if waits else "active")
+
+    def _pool_probation_passed(self, pool_id: int, detail: dict[str, Any]) -> None:
+        self._set("limits_member", self._member_of[detail["store_id"]], state="active")
+
+    def _limit_change_effective(self, change_id: int, detail: dict[str, Any]) -> None:
+        change = next(row for row in map(json.loads, self.past.rows["limits_change"]) if row["id"] == change_id)
+        if change["kind"] == "share":
+            self._set("limits_pool", change["pool_id"], share=change["share"])
+        elif change["kind"] == "reach":
+            reach = {"extra_fen": change["amount_fen"], "extra_until": change["ends_at"]}
+            self._set("limits_member", self._member_of[change["store_id"]], **reach)
+
+    def _pool_closed(self, pool_id: int, detail: dict[str, Any]) -> None:
+        """Give back what a pool held; its state is left, for nothing is drawn from one that winds down."""
+        homes = {Account("q:own:free", int(store_id)): fen for store_id, fen in detail["members"].items()}
+        homes[OPERATOR] = detail["granted_fen"]
+        self._post(*(Line(home, Account("q:pool:free", pool_id), fen) for home, fen in homes.items() if fen))
+
+    def _store_sharing_on(self, store_id: int, detail: dict[str, Any]) -> None:
+        self._set("merchants_store", store_id, sharing=True)
+
+    def _store_sharing_off(self, store_id: int, detail: dict[str, Any]) -> None:
+        self._set("merchants_store", store_id, sharing=False)
+
+    def _set(self, table: str, id: int, **values: Any) -> None:
+        columns = ", ".join(f"{name} = %s" for name in values)
+        db.rows(
+            f"UPDATE {table} SET {columns} WHERE merchant_id = %s AND id = %s",  # noqa: S608  our own words
+            [*values.values(), self._merchant_id, id],
+        )
 
     def _pool_granted(self, pool_id: int, detail: dict[str, Any]) -> None:
         self._fill(pool_id, OPERATOR, detail["amount_fen"])
@@ -354,7 +422,7 @@ class Replay:
             if table == "merchants_merchant":
                 read = [{**row, "uscc": _no_code()} for row in read]
             elif table == "merchants_store":
-                read = [{**row, "state": "active", "frozen_for": None} for row in read]
+                read = [{**row, "state": "active", "frozen_for": None, "sharing": False} for row in read]
             elif table == "limits_pool":
                 read = [_as_it_began(row) for row in read]
             self._if_possible(table, partial(self._insert, table, [json.dumps(row) for row in read]))
@@ -392,11 +460,8 @@ class Replay:
 
 
 def _as_it_began(pool: dict[str, Any]) -> dict[str, Any]:
-    """Return a pool's row as it was before anything was put in: open to draws, if it ever was."""
-    if pool["state"] in ("frozen", "winding_down", "closed"):
-        pool["state"] = "active"
-    began = {"limit_fen": 0, "granted_fen": 0, "closed_at": None, "frozen_by_platform": False}
-    return {**pool, **{name: value for name, value in began.items() if name in pool}}
+    """Return a pool's row as it was before anything was put in and anybody had signed."""
+    return {**pool, "state": "draft", "limit_fen": 0, "granted_fen": 0, "closed_at": None, "frozen_by_platform": False}
 
 
 def _no_code() -> str:

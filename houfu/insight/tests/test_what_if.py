@@ -105,6 +105,50 @@ def declined(shop):
     )
 
 
+def test_a_pool_s_members_and_changes_come_out_as_they_were(clock):
+    """Probation, suspension, leaving, another ratio, a reach beyond it, sharing switched off, winding down."""
+    shop = open_shop(stores=3, own_limit_fen=100_000)
+    one, two, three = shop.stores
+    pool_id = pool(shop, share=2, grant_fen=500_000, contribution_fen=10_000)
+    at = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    number = iter(range(100))
+
+    def ask(*amounts):
+        clock.move(hours=1)
+        wanted = [(store, fen) for fen in amounts for store in shop.stores]
+        return shop.place_in(wanted, [f"M{next(number)}" for _ in wanted])
+
+    def end():
+        steps = shop.steps(*shop.placed)
+        orders.cancel(by=shop.owner, merchant_id=shop.merchant_id, steps=steps)
+
+    ask(150_000)
+    end()
+    limits.suspend_member(**at, pool_id=pool_id, store_id=two, reason="盘点中")
+    ask(150_000)
+    end()
+    limits.resume_member(**at, pool_id=pool_id, store_id=two)
+    limits.leave_pool(**at, pool_id=pool_id, store_id=three)
+    ask(150_000)
+    end()
+    limits.join_pool(**at, pool_id=pool_id, store_id=three, contribution_fen=20_000)
+    ask(95_000, 100_000)
+    end()
+    merchants.set_sharing(**at, id=one, sharing=False)
+    ask(110_000)
+    end()
+    merchants.set_sharing(**at, id=one, sharing=True)
+    limits.freeze_pool(**at, id=pool_id)
+    ask(110_000)
+    end()
+    limits.unfreeze_pool(**at, id=pool_id)
+    limits.wind_down(**at, pool_id=pool_id)
+    ask(95_000, 10_000)
+    found = tried(shop)
+    assert (found["first_differences"], found["not_done_then"]) == ([], {})
+    assert 0 < found["then"]["orders_refused"] < found["orders"]
+
+
 def test_nothing_of_it_stays(clock):
     shop = a_busy_past(clock)
     before, books, now = tables(), shop.books(), clocks.now()
