@@ -355,4 +355,3 @@ RESEALING = data_keys.resealing(
     {"account_sealed": lambda row: _place(row.merchant_id, bytes(row.account_digest))},
     needs="account_digest",
 )
-

@@ -108,9 +108,7 @@ def postpone(*, merchant_id: int, id: int) -> None:
 
 
 @db.action
-def record(
-    *, by: Actor, merchant_id: int, id: int, answer: SplitAnswer, dedupe: Dedupe, window: timedelta
-) -> str:
+def record(*, by: Actor, merchant_id: int, id: int, answer: SplitAnswer, dedupe: Dedupe, window: timedelta) -> str:
     """Conclude from an answer what may be concluded of each part, and return the split's state.
 
     The same answer any number of times, and answers in any order, end in the same state (I-10): a part that was paid or
