@@ -4,7 +4,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 JOBS ?= 2
 
-.PHONY: help demo test lint crash chaos lock clean
+.PHONY: help demo test lint crash chaos campaign lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -39,6 +39,10 @@ crash: .venv/tools ## Kill the payout path at every point under every behaviour,
 
 chaos: .venv/tools ## Kill PostgreSQL five times while orders come in (slow)
 	@HOUFU_CHAOS_KILLS=5 .venv/bin/python -m pytest -q tests/chaos
+
+campaign: .venv/tools ## Ten times as many histories of limits, from another seed each time (slow)
+	@HOUFU_HISTORIES=$${HOUFU_HISTORIES:-20000} HOUFU_SEED=$${HOUFU_SEED:-$$(date +%s)} .venv/bin/python -m pytest -q -s \
+	    houfu/limits/tests/test_conservation.py
 
 lock: .venv/tools ## Renew the hashed requirements (needs uv)
 	@cd requirements && for name in runtime dev build; do \

@@ -44,6 +44,7 @@ NOUNS = {
     "store": ("houfu.merchants.cli:store", "Stores. 店铺"),
     "up": ("houfu.cli.up:up", "Start everything on this machine. 启动"),
     "verify": ("houfu.verify.cli:cli", "Prove the invariants from the books. 核验"),
+    "weather": ("houfu.channels.weather.cli:weather", "What pools know of the weather. 天气"),
     "web": ("houfu.cli.up:web", "The web process alone. 网页进程"),
     "webhooks": ("houfu.cli.webhooks:cli", "History told to other systems. 通知"),
     "worker": ("houfu.cli.up:worker", "The worker process alone. 后台进程"),

@@ -1,4 +1,4 @@
-"""What may happen to a pool and to a temporary loan, from where."""
+"""What may happen to a pool, its adjustments and bands, and to a temporary loan, from where."""
 
 from functools import partial
 
@@ -13,4 +13,18 @@ LOAN = states.table(
     repay_rest=("open partly_repaid overdue", "repaid"),
     fall_due=("open partly_repaid", "overdue"),
 )
+ADJUSTMENT = states.table(
+    accept=("proposed", "accepted"),
+    reject=("proposed", "rejected"),
+    withdraw=("proposed accepted", "withdrawn"),
+    expire=("proposed accepted", "expired"),
+)
+BANDS = states.table(
+    accept=("proposed", "accepted"),
+    reject=("proposed", "rejected"),
+    withdraw=("proposed accepted", "withdrawn"),
+    replace=("accepted", "replaced"),
+)
+move_adjustment = partial(states.apply, ADJUSTMENT)
+move_bands = partial(states.apply, BANDS)
 move_pool = partial(states.apply, POOL)

@@ -162,13 +162,15 @@ class Band(_Part, frozen=True):
 
 
 class Dynamic(_Part, frozen=True):
-    """L4–L6."""
+    """L4–L6; an hour with `rain_tenths_mm` is one of rain, and a place is asked about every `weather_minutes`."""
 
     base_fen: Fen
     floating_fen: Fen
     rain_fen: Fen
     weather_stale_hours: Count
     bands: tuple[Band, ...]
+    rain_tenths_mm: Annotated[int, msgspec.Meta(ge=1)] = 1
+    weather_minutes: Annotated[int, msgspec.Meta(ge=1)] = 30
 
 
 class CrossPlatform(_Part, frozen=True):

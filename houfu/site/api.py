@@ -19,6 +19,7 @@ from houfu.kernel.errors import Invalid, NotFound, Refused, Unauthenticated
 from houfu.kernel.http import StrictParser, problem, strict_query
 from houfu.ledger.api import router as ledger
 from houfu.limits.api import router as limits
+from houfu.limits.dynamic_api import router as dynamic
 from houfu.merchants.api import router as merchants
 from houfu.orders.api import router as orders
 from houfu.payouts.api import router as payouts
@@ -53,7 +54,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    approvals, calendars, channels, history, insight, ledger, limits, merchants, orders, payouts, people, policies,
+    approvals, calendars, channels, dynamic, history, insight, ledger, limits, merchants, orders, payouts, people,
+    policies,
     reconciliation, risk, webhooks,
 ):  # fmt: skip
     api.add_router("", router)

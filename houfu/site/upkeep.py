@@ -16,7 +16,7 @@ from houfu.calendars import actions as calendars
 from houfu.kernel import clock, db, fence, isolation, postgres, states
 from houfu.kernel.errors import Refused
 from houfu.kernel.models import Instance
-from houfu.limits.states import LOAN, POOL
+from houfu.limits.states import ADJUSTMENT, BANDS, LOAN, POOL
 from houfu.merchants.states import STORE
 from houfu.orders.states import PAIRS
 from houfu.payouts.states import BENEFICIARY, PAYOUT
@@ -32,6 +32,8 @@ MACHINES = {
     "store": states.pairs(STORE),
     "pool": states.pairs(POOL),
     "loan": states.pairs(LOAN),
+    "adjustment": states.pairs(ADJUSTMENT),
+    "bands": states.pairs(BANDS),
     "order": PAIRS,
     "payout": states.pairs(PAYOUT),
     "beneficiary": states.pairs(BENEFICIARY),

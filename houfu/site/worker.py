@@ -16,6 +16,7 @@ from houfu.channels import actions as channels
 from houfu.channels import queries as channel_queries
 from houfu.channels import registry
 from houfu.channels.models import Notice
+from houfu.channels.weather import actions as weather
 from houfu.kernel import clock, crash, isolation
 from houfu.kernel.errors import Refused
 from houfu.limits import actions as limits
@@ -120,6 +121,9 @@ CHORES: tuple[Callable[[], int], ...] = (
     lambda: payout_tasks.follow_people(BY),
     lambda: payout_tasks.work_off(NAME),
     lambda: limits.mark_overdue(by=BY),
+    lambda: weather.look(by=BY),
+    lambda: limits.expire_adjustments(by=BY),
+    lambda: limits.tell_turns(by=BY),
     lambda: payouts.note_late(by=BY),
     lambda: approvals.lapse(by=BY),
     look_around,

@@ -132,8 +132,27 @@ class Ground:
         pools = [self._pool(groups[0], a, b, owing), self._pool(groups[1], elsewhere), self._pool(groups[2], cold)]
         self.own["pool"], self.other["pool"], self.own["pool_frozen"] = pools
         limits.freeze_pool(by=self.shop.owner, merchant_id=self.merchant_id, id=pools[2])
+        self.own["pool_static"] = pools[2]
+        for pool_id, things in ((pools[0], self.own), (pools[1], self.other)):
+            self._follow(pool_id, things)
         limits.lend(by=self.shop.owner, merchant_id=self.merchant_id, store_id=owing, amount_fen=100_000)
         merchants.freeze_store(by=LI, merchant_id=self.merchant_id, id=frozen, reason="disputes")
+
+    def _follow(self, pool_id: int, things: dict[str, object]) -> None:
+        """Let a pool be dynamic, with an adjustment and a table of bands that wait, and one each that was rejected."""
+        key = {"by": self.shop.owner, "merchant_id": self.merchant_id}
+        limits.set_dynamic(**key, pool_id=pool_id, base_fen=10**9)
+        until = clocks.now() + timedelta(days=3)
+        for name in ("adjustment_rejected", "adjustment"):
+            made = limits.propose(
+                **key, pool_id=pool_id, kind="manual", amount_fen=100, valid_from=clocks.now(), valid_until=until,
+                reason="备货", source={},
+            )  # fmt: skip
+            things[name] = made.id
+        for name in ("bands_rejected", "bands"):
+            things[name] = limits.propose_bands(**key, pool_id=pool_id, reason="早晚市", source={}).id
+        limits.reject_adjustment(**key, id=things["adjustment_rejected"])
+        limits.reject_bands(**key, id=things["bands_rejected"])
 
     def _group(self, *stores: int) -> int:
         made = merchants.form_group(

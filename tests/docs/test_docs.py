@@ -16,7 +16,7 @@ from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
 from houfu.kernel import errors, states
-from houfu.limits.states import LOAN, POOL
+from houfu.limits.states import ADJUSTMENT, BANDS, LOAN, POOL
 from houfu.merchants.states import STORE
 from houfu.orders.states import BACK, ORDER
 from houfu.payouts.states import BENEFICIARY, PAYOUT
@@ -107,8 +107,36 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [
+        ORDER,
+        PAYOUT,
+        POOL,
+        ADJUSTMENT,
+        BANDS,
+        LOAN,
+        STORE,
+        STAFF,
+        BENEFICIARY,
+        APPROVAL,
+        ENDPOINT,
+        DELIVERY,
+        *RISK.values(),
+    ],
+    ids=[
+        "order",
+        "payout",
+        "pool",
+        "adjustment",
+        "bands",
+        "loan",
+        "store",
+        "staff",
+        "beneficiary",
+        "approval",
+        "endpoint",
+        "delivery",
+        *RISK,
+    ],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()

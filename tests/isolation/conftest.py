@@ -20,7 +20,7 @@ VALUES = {
     "timestamp with time zone": "'2025-11-10 10:00+08'", "uuid": "'00000000-0000-0000-0000-000000000001'",
     "bytea": "'xmerchant'", "text[]": "'{x}'", "bigint[]": "'{1}'", "jsonb": "'{}'", "json": "'{}'", "numeric": "1",
     "interval": "'1 day'", "double precision": "1", "inet": "'127.0.0.1'", "bytea[]": "'{}'", "integer[]": "'{1}'",
-    "cidr[]": "'{}'",
+    "cidr[]": "'{}'", "time without time zone": "'10:00'",
 }  # fmt: skip
 COLUMNS = """
     SELECT a.attname, format_type(a.atttypid, NULL) FROM pg_attribute a

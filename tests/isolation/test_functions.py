@@ -33,6 +33,7 @@ def calls(a, b):
             f"SELECT state, reasons FROM orders_authorise_v1({at}, {packs}, ARRAY[{', '.join([id_] * len(merchants))}],"
             f" ARRAY{merchants}::bigint[], array_fill('x'::text, ARRAY[{len(merchants)}]),"
             f" array_fill('p'::text, ARRAY[{len(merchants)}]), array_fill(1200::bigint, ARRAY[{len(merchants)}]),"
+            f" array_fill(NULL::bigint, ARRAY[{len(merchants)}]),"
             f" ARRAY{ofs}::integer[], ARRAY{ids}::text[], ARRAY{stores}::bigint[], array_fill(1::bigint, ARRAY[{n}]),"
             f" array_fill(NULL::text, ARRAY[{n}]), array_fill({at}, ARRAY[{n}]))"
         )
@@ -116,8 +117,8 @@ def test_the_helpers_of_those_functions_are_bound_by_the_callers_policies(shops)
     word = there.word(a.merchant_id)
     them, store = b.merchant_id, b.store
     assert there.attempt(f"SELECT * FROM limits_facts_v1('{{{them}}}', '{{{store}}}')", word) == []
-    assert there.attempt(f"SELECT * FROM limits_reach_v1({them}, {store})", word) == []
-    plan = f"SELECT * FROM limits_plan_v1('{{{them}}}', '{{{store}}}', '{{1}}', '{{2025-11-10}}')"
+    assert there.attempt(f"SELECT * FROM limits_reach_v1({them}, {store}, NULL)", word) == []
+    plan = f"SELECT * FROM limits_plan_v1('{{{them}}}', '{{{store}}}', '{{1}}', '{{2025-11-10}}', '{{NULL}}')"
     assert there.attempt(plan, word) == []
     assert there.attempt(plan, there.word(them)) != []
 

@@ -32,5 +32,18 @@ CREATE TABLE channels_notice (
 );
 CREATE INDEX channels_notice_waiting ON channels_notice (received_at) WHERE handled_at IS NULL;
 
+-- The weather as it was last known at a place that a merchant's pools follow (L6), and why the last question failed.
+CREATE TABLE channels_weather (
+    merchant_id bigint NOT NULL CONSTRAINT channels_weather_merchant REFERENCES merchants_merchant (merchant_id),
+    place text NOT NULL,
+    asked_at timestamptz NOT NULL,
+    failure text,
+    provider text,
+    observed_at timestamptz,
+    rain text NOT NULL,
+    PRIMARY KEY (merchant_id, place)
+);
+
+GRANT INSERT, UPDATE (asked_at, failure, provider, observed_at, rain) ON channels_weather TO houfu_app;
 GRANT INSERT, UPDATE (told_at) ON channels_report TO houfu_app;
 GRANT INSERT, UPDATE (handled_at) ON channels_notice TO houfu_app;

@@ -1,5 +1,24 @@
 """Every write to limits. Drawing is decided in sql/limits_draw_v1.sql."""
 
+from houfu.limits.actions.dynamic import (
+    AdjustmentRefused,
+    BandsInForce,
+    BandsRefused,
+    DynamicRefused,
+    accept_adjustment,
+    accept_bands,
+    expire_adjustments,
+    propose,
+    propose_bands,
+    refresh_adjustment,
+    reject_adjustment,
+    reject_bands,
+    set_dynamic,
+    stop_dynamic,
+    tell_turns,
+    withdraw_adjustment,
+    withdraw_bands,
+)
 from houfu.limits.actions.grants import NoteTooShort, grant, note_tolerance, reduce
 from houfu.limits.actions.loans import LoanOpen, LoanRefused, lend, mark_overdue, repay_loan
 from houfu.limits.actions.pools import (
@@ -17,7 +36,11 @@ from houfu.limits.actions.pools import (
 from houfu.limits.actions.recovery import begin_recovery, restore
 
 __all__ = [
+    "AdjustmentRefused",
     "BadShare",
+    "BandsInForce",
+    "BandsRefused",
+    "DynamicRefused",
     "LoanOpen",
     "LoanRefused",
     "MemberAlready",
@@ -25,7 +48,10 @@ __all__ = [
     "NoteTooShort",
     "PoolCapReached",
     "PoolExists",
+    "accept_adjustment",
+    "accept_bands",
     "begin_recovery",
+    "expire_adjustments",
     "freeze_pool",
     "grant",
     "grant_pool",
@@ -34,8 +60,18 @@ __all__ = [
     "mark_overdue",
     "note_tolerance",
     "open_pool",
+    "propose",
+    "propose_bands",
     "reduce",
+    "refresh_adjustment",
+    "reject_adjustment",
+    "reject_bands",
     "repay_loan",
     "restore",
+    "set_dynamic",
+    "stop_dynamic",
+    "tell_turns",
     "unfreeze_pool",
+    "withdraw_adjustment",
+    "withdraw_bands",
 ]

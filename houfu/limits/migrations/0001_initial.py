@@ -9,6 +9,7 @@ class Migration(migrations.Migration):
     operations = run(
         "limits",
         "tables.sql",
+        "limits_pool_usable_v1.sql",
         "limits_facts_v1.sql",
         "limits_reach_v1.sql",
         "limits_plan_v1.sql",

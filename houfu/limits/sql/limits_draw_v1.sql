@@ -2,12 +2,14 @@
 -- Each demand is met in full or not at all, from own → pool within the ratio → temporary loan → tolerance (G6, O6).
 -- A demand refused in the middle leaves its room to later ones. Rows name their merchant; no row meets another's.
 -- Every account a demand may touch is locked first, in the ledger's order; then facts and balances are read afresh.
--- The caller moves the quota, with limits_book_v1.
+-- The caller moves the quota, with limits_book_v1. `_gate` is what of a pool may be used unfiled, by the policy at each
+-- demand's instant.
 -- Returns one row of arrays: the four legs (all zero when refused), the pool drawn from, and every reason to refuse,
 -- with commas between:
 --   store_unknown, store_frozen, store_closed, loan_overdue, limit_exceeded, tolerance_note_missing.
 CREATE FUNCTION limits_draw_v1(
-    _tolerance_permille bigint[], _merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[]
+    _tolerance_permille bigint[], _merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[],
+    _gate bigint[]
 ) RETURNS TABLE (own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[], pool_id bigint[],
                  reasons text[])
 LANGUAGE plpgsql AS $$
@@ -16,11 +18,12 @@ DECLARE
     -- One element for each store of the batch …
     s_merchant bigint[]; s_store bigint[]; s_state text[]; s_pool_id bigint[]; s_share bigint[]; s_pool_open boolean[];
     s_loan_due timestamptz[]; s_noted_from timestamptz[]; s_noted_until timestamptz[]; s_pool integer[];
+    s_limit bigint[]; s_dynamic boolean[];
     own_free bigint[]; own_limit bigint[]; pool_used bigint[]; temp_free bigint[]; temp_limit bigint[]; tol_used bigint[];
     -- … one for each pool …
-    p_merchant bigint[]; p_id bigint[]; pool_free bigint[];
+    p_merchant bigint[]; p_id bigint[]; pool_free bigint[]; pool_limit bigint[];
     -- … and one for each demand.
-    d_store integer[];
+    d_store integer[]; d_usable bigint[];
     d_own bigint[] := array_fill(0::bigint, ARRAY[cardinality(_store)]);
     d_pool bigint[] := d_own; d_temp bigint[] := d_own; d_tol bigint[] := d_own;
     d_pool_id bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(_store)]);
@@ -61,8 +64,9 @@ BEGIN
     SELECT array_agg(f.state ORDER BY st.place), array_agg(f.pool_id ORDER BY st.place),
            array_agg(f.share ORDER BY st.place), array_agg(f.pool_open ORDER BY st.place),
            array_agg(f.loan_due_at ORDER BY st.place), array_agg(f.noted_from ORDER BY st.place),
-           array_agg(f.noted_until ORDER BY st.place), array_agg(po.place::integer ORDER BY st.place)
-    INTO s_state, s_pool_id, s_share, s_pool_open, s_loan_due, s_noted_from, s_noted_until, s_pool
+           array_agg(f.noted_until ORDER BY st.place), array_agg(po.place::integer ORDER BY st.place),
+           array_agg(f.pool_limit_fen ORDER BY st.place), array_agg(f.pool_dynamic ORDER BY st.place)
+    INTO s_state, s_pool_id, s_share, s_pool_open, s_loan_due, s_noted_from, s_noted_until, s_pool, s_limit, s_dynamic
     FROM unnest(s_merchant, s_store) WITH ORDINALITY st (merchant_id, store_id, place)
     JOIN limits_facts_v1(s_merchant, s_store) f USING (merchant_id, store_id)
     LEFT JOIN unnest(p_merchant, p_id) WITH ORDINALITY po (merchant_id, pool_id, place)
@@ -70,9 +74,13 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(s_pool_id, s_pool) x (pool_id, place) WHERE pool_id IS NOT NULL AND place IS NULL) THEN
         RAISE 'a store joined a pool meanwhile' USING ERRCODE = '40001';
     END IF;
-    SELECT array_agg(st.place::integer ORDER BY d.no) INTO d_store
-    FROM unnest(_merchant, _store) WITH ORDINALITY d (merchant_id, store_id, no)
-    LEFT JOIN unnest(s_merchant, s_store) WITH ORDINALITY st (merchant_id, store_id, place) USING (merchant_id, store_id);
+    -- What of its pool may be used at each demand's instant; NULL where nothing caps it.
+    SELECT array_agg(st.place::integer ORDER BY d.no), array_agg(u.usable_fen ORDER BY d.no) INTO d_store, d_usable
+    FROM unnest(_merchant, _store, _at, _gate) WITH ORDINALITY d (merchant_id, store_id, at, gate, no)
+    LEFT JOIN unnest(s_merchant, s_store, s_pool_id, s_limit, s_dynamic) WITH ORDINALITY
+        st (merchant_id, store_id, pool_id, limit_fen, dynamic, place) USING (merchant_id, store_id)
+    LEFT JOIN LATERAL limits_pool_usable_v1(st.merchant_id, st.pool_id, d.at, d.gate) u
+        ON st.dynamic OR st.limit_fen > d.gate;
 
     FOR s IN 1 .. stores LOOP
         own_free[s] := b[(s - 1) * width + 1];
@@ -84,6 +92,9 @@ BEGIN
     END LOOP;
     FOR p IN 1 .. cardinality(p_id) LOOP
         pool_free[p] := b[stores * width + p];
+    END LOOP;
+    FOR s IN 1 .. stores LOOP
+        IF s_pool[s] IS NOT NULL THEN pool_limit[s_pool[s]] := s_limit[s]; END IF;
     END LOOP;
 
     FOR i IN 1 .. cardinality(_store) LOOP
@@ -99,7 +110,8 @@ BEGIN
 
         own := least(_amount[i], own_free[s]);
         room := CASE WHEN s_pool_open[s]
-                THEN greatest(least(pool_free[p], s_share[s] * own_limit[s] - pool_used[s]), 0) ELSE 0 END;
+                THEN greatest(least(pool_free[p], d_usable[i] - (pool_limit[p] - pool_free[p]),
+                                    s_share[s] * own_limit[s] - pool_used[s]), 0) ELSE 0 END;
         pool := least(_amount[i] - own, room);
         temp := least(_amount[i] - own - pool, temp_free[s]);
         need := _amount[i] - own - pool - temp;

@@ -1,9 +1,11 @@
 -- limits_facts_v1: what besides balances decides whether a store may draw. A store that does not exist has no row.
 CREATE FUNCTION limits_facts_v1(_merchant bigint[], _store bigint[])
     RETURNS TABLE (merchant_id bigint, store_id bigint, state text, pool_id bigint, share bigint, pool_open boolean,
+                   pool_limit_fen bigint, pool_dynamic boolean, pool_filed_at timestamptz,
                    loan_due_at timestamptz, noted_from timestamptz, noted_until timestamptz)
     LANGUAGE sql STABLE BEGIN ATOMIC
-    SELECT s.merchant_id, s.id, s.state, m.pool_id, p.share, p.state = 'active', l.due_at, n.valid_from, n.valid_until
+    SELECT s.merchant_id, s.id, s.state, m.pool_id, p.share, p.state = 'active', p.limit_fen, p.dynamic,
+           p.filed_at, l.due_at, n.valid_from, n.valid_until
     FROM unnest(_merchant, _store) w (merchant_id, store_id)
     JOIN merchants_store s ON s.merchant_id = w.merchant_id AND s.id = w.store_id
     LEFT JOIN limits_member m ON m.merchant_id = s.merchant_id AND m.store_id = s.id

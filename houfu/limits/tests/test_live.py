@@ -180,7 +180,7 @@ def test_a_snapshot_has_the_figures_of_every_store_and_pool():
     found = queries.snapshot(shop.owner, shop.merchant_id)
     assert found.stores == [queries.figures(shop.owner, shop.merchant_id, store) for store in shop.stores]
     assert found.stores[0].pool_used_fen == 30_000
-    assert found.pools == [queries.PoolFigures(pool_id, "active", 70_000, 40_000)]
+    assert found.pools == [queries.PoolFigures(pool_id, "active", 70_000, 40_000, 70_000, 40_000)]
     with pytest.raises(NotFound):
         queries.snapshot(open_shop().owner, shop.merchant_id)
     assert queries.snapshot(OPERATOR, shop.merchant_id) == found

@@ -108,6 +108,7 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
             [by.label for _, by, _ in batches],
             [policy.version for _, _, policy in batches],
             [policy.orders.tolerance_permille for _, _, policy in batches],
+            [policy.pools.filing_above_fen for _, _, policy in batches],
             places,
             [order.id for order in orders],
             [each.order.store_id if each.by.sees(each.order.store_id) else NO_STORE for each in asked],

@@ -12,7 +12,7 @@
 --               orders_order_amount, orders_order_buyer_form.
 CREATE FUNCTION orders_authorise_v1(
     _recorded_at timestamptz, _packs bytea[], _batch uuid[], _batch_merchant bigint[], _batch_actor text[],
-    _batch_policy text[], _batch_tolerance bigint[], _of integer[], _id text[], _store bigint[], _amount bigint[],
+    _batch_policy text[], _batch_tolerance bigint[], _batch_gate bigint[], _of integer[], _id text[], _store bigint[], _amount bigint[],
     _buyer text[], _at timestamptz[]
 ) RETURNS TABLE (state text[], repeated boolean[], own_fen bigint[], pool_fen bigint[], temp_fen bigint[],
                  tolerance_fen bigint[], reasons text[])
@@ -38,7 +38,7 @@ BEGIN
     FOR attempt IN 1 .. 2 LOOP
         BEGIN
             SELECT r.* INTO l FROM orders_decide_v1(
-                _recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _batch_tolerance,
+                _recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _batch_tolerance, _batch_gate,
                 fresh, f_of, f_merchant, f_id, f_store, f_amount, f_buyer, f_at) r;
             all_fit := attempt = 1 AND l.reasons IS NULL;
             EXIT;

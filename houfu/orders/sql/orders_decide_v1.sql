@@ -4,7 +4,7 @@
 -- Refuses with: orders_order_once (one of them is decided already), and as orders_record_v1 does.
 CREATE FUNCTION orders_decide_v1(
     _recorded_at timestamptz, _batch uuid[], _batch_merchant bigint[], _batch_actor text[], _batch_policy text[],
-    _batch_tolerance bigint[], _no integer[], _of integer[], _merchant bigint[], _id text[], _store bigint[],
+    _batch_tolerance bigint[], _batch_gate bigint[], _no integer[], _of integer[], _merchant bigint[], _id text[], _store bigint[],
     _amount bigint[], _buyer text[], _at timestamptz[]
 ) RETURNS TABLE (own_fen bigint[], pool_fen bigint[], temp_fen bigint[], tolerance_fen bigint[], reasons text[])
 LANGUAGE plpgsql AS $$
@@ -12,13 +12,15 @@ LANGUAGE plpgsql AS $$
 DECLARE
     none CONSTANT bigint[] := array_fill(0::bigint, ARRAY[cardinality(_id)]);
     l record;
+    gates bigint[];
 BEGIN
-    SELECT p.* INTO l FROM limits_plan_v1(_merchant, _store, _amount, _at) p;
+    SELECT array_agg(_batch_gate[o.of] ORDER BY o.no) INTO gates FROM unnest(_of) WITH ORDINALITY o (of, no);
+    SELECT p.* INTO l FROM limits_plan_v1(_merchant, _store, _amount, _at, gates) p;
     IF l.own_fen IS NOT NULL THEN
         BEGIN
             PERFORM orders_record_v1(_recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _no, _of,
                 _merchant, _id, _store, _amount, _buyer, _at, l.own_fen, l.pool_fen, l.temp_fen, none, l.pool_id,
-                array_fill(NULL::text, ARRAY[cardinality(_id)]), true);
+                array_fill(NULL::text, ARRAY[cardinality(_id)]), gates, true);
             RETURN QUERY SELECT l.own_fen, l.pool_fen, l.temp_fen, none, NULL::text[];
             RETURN;
         EXCEPTION WHEN SQLSTATE 'HF203' OR check_violation THEN
@@ -28,10 +30,10 @@ BEGIN
     SELECT d.* INTO l
     FROM (SELECT array_agg(_batch_tolerance[o.of] ORDER BY o.no) AS permille
           FROM unnest(_of) WITH ORDINALITY o (of, no)) t,
-         limits_draw_v1(t.permille, _merchant, _store, _amount, _at) d;
+         limits_draw_v1(t.permille, _merchant, _store, _amount, _at, gates) d;
     PERFORM orders_record_v1(_recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _no, _of, _merchant,
         _id, _store, _amount, _buyer, _at, l.own_fen, l.pool_fen, l.temp_fen, l.tolerance_fen, l.pool_id, l.reasons,
-        false);
+        gates, false);
     RETURN QUERY SELECT l.own_fen, l.pool_fen, l.temp_fen, l.tolerance_fen, l.reasons;
 END $$;
 GRANT EXECUTE ON FUNCTION orders_decide_v1 TO houfu_app;

@@ -5,7 +5,7 @@ CREATE FUNCTION orders_record_v1(
     _recorded_at timestamptz, _batch uuid[], _batch_merchant bigint[], _batch_actor text[], _batch_policy text[],
     _no integer[], _of integer[], _merchant bigint[], _id text[], _store bigint[], _amount bigint[], _buyer text[],
     _at timestamptz[], _own bigint[], _pool bigint[], _temp bigint[], _tolerance bigint[], _pool_id bigint[],
-    _reasons text[], _planned boolean
+    _reasons text[], _gate bigint[], _planned boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -39,7 +39,7 @@ BEGIN
     IF sealed.merchants IS NULL THEN RETURN; END IF;
 
     SELECT array_agg(_batch[o.of] ORDER BY o.no) INTO transfers FROM unnest(_of) WITH ORDINALITY o (of, no);
-    PERFORM limits_book_v1(transfers, _merchant, _store, _at, _own, _pool, _temp, _tolerance, _pool_id, _planned);
+    PERFORM limits_book_v1(transfers, _merchant, _store, _at, _own, _pool, _temp, _tolerance, _pool_id, _gate, _planned);
 
     PERFORM history_append_v1(
         sealed.merchants, array_fill(_recorded_at, ARRAY[cardinality(sealed.merchants)]), sealed.actors,

@@ -1,6 +1,7 @@
 """A batch that fits is decided set-based, any other one order after another under locks: the answers are the same."""
 
 import itertools
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -8,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from houfu.kernel import db, ids
-from houfu.kernel.clock import now
+from houfu.kernel.clock import SteppedClock, now, shanghai, standing_at
 from houfu.limits import actions as limits
+from houfu.orders import actions as orders
 from houfu.testing.threads import in_threads
-from houfu.testing.world import open_shop, pool
+from houfu.testing.world import OPERATOR, open_shop, pool
 
 pytestmark = pytest.mark.usefixtures("platform", "clock")
 QUOTA = ("q:own:free", "q:own:held", "q:pool:held", "q:temp:free", "q:temp:held", "q:tolerance:held")
@@ -52,6 +54,116 @@ def test_both_ways_give_the_same_answers(own, grant, share, loan, batches):
         ]
 
 
+# What caps a pool, on a day whose orders come in from nine to twelve: half past ten is when most of it changes.
+MINUTES = st.integers(0, 179)
+TIMED = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 12_000), MINUTES), min_size=1, max_size=12)
+NINE = shanghai(2025, 11, 11, 9)
+CAPS = st.fixed_dictionaries({
+    "base": st.none() | st.integers(0, 40_000),
+    "floating": st.integers(0, 20_000),
+    "adjustments": st.lists(
+        st.tuples(st.integers(-30_000, 30_000).filter(bool), MINUTES, st.integers(1, 120)), max_size=3
+    ),
+    "bands": st.none() | st.lists(st.tuples(st.integers(0, 5), st.integers(0, 40_000)), max_size=3),
+})  # fmt: skip
+
+
+def cap(shop, caps):
+    """Let a pool be capped by settings, adjustments and bands, as of the day before nine."""
+    pool_id = db.rows("SELECT id FROM limits_pool WHERE merchant_id = %s", [shop.merchant_id])[0].id
+    key = {"by": OPERATOR, "merchant_id": shop.merchant_id, "pool_id": pool_id}
+    if caps["base"] is not None:
+        limits.set_dynamic(**key, base_fen=caps["base"], floating_fen=caps["floating"], auto_fen=10**6)
+        for fen, start, minutes in caps["adjustments"]:
+            begins = NINE + timedelta(minutes=start)
+            limits.propose(
+                **key, kind="forecast", amount_fen=fen, valid_from=begins, reason="预测",
+                valid_until=begins + timedelta(minutes=minutes), source={},
+            )  # fmt: skip
+    if caps["bands"] is not None:
+        by_half_hour = dict(caps["bands"])
+        bands = [
+            {"name": str(n), "opens": f"{9 + n // 2:02}:{n % 2 * 3}0",
+             "closes": f"{9 + (n + 1) // 2:02}:{(n + 1) % 2 * 3}0", "limit_fen": fen}
+            for n, fen in by_half_hour.items()
+        ]  # fmt: skip
+        made = limits.propose_bands(**key, bands=bands, reason="时段", source={})
+        limits.accept_bands(by=OPERATOR, merchant_id=shop.merchant_id, id=made.id)
+
+
+def timed(shop, batch, *more):
+    """Decide orders of (place of the store, amount, minutes after nine), and return what each stands on."""
+    rows = [*batch, *((0, fen, 0) for fen in more)]
+    wanted = [
+        orders.NewOrder(shop.merchant_id, f"T{next(NUMBERS)}", shop.stores[s], fen, NINE + timedelta(minutes=at))
+        for s, fen, at in rows
+    ]
+    found = orders.authorise(by=shop.owner, orders=wanted)
+    return [(d.own_fen, d.pool_fen, d.temp_fen, d.tolerance_fen) for d in found][: len(batch)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    own=st.integers(1, 8_000), grant=st.integers(0, 100_000), share=st.integers(1, 9), caps=CAPS,
+    loan=st.sampled_from((0, 5_000)), batches=st.lists(TIMED, min_size=1, max_size=3), ordered=st.booleans(),
+)  # fmt: skip
+def test_both_ways_give_the_same_answers_while_what_may_be_used_changes(
+    own, grant, share, loan, caps, batches, ordered
+):
+    """L4, L5: each order by its own instant, whatever order they are told in."""
+    with standing_at(SteppedClock(NINE - timedelta(hours=3))) as clock:
+        one, other = open_twin(own, grant, share, loan), open_twin(own, grant, share, loan)
+        for shop in (one, other):
+            cap(shop, caps)
+        clock.move(hours=7)
+        for batch in batches:
+            told = sorted(batch, key=lambda each: each[2]) if ordered else batch
+            assert timed(one, told) == timed(other, told, TOO_MUCH)
+            assert [one.fen(kind, s) for kind in QUOTA for s in one.stores] == [
+                other.fen(kind, s) for kind in QUOTA for s in other.stores
+            ]
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    beyond=st.integers(-2, 2), split=st.lists(st.integers(1, 30_000_000), max_size=4), before=st.booleans(),
+    filed=st.sampled_from((None, -1, 0, 1)),
+)  # fmt: skip
+def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
+    """G10: the gate of each order's own instant, and from its filing on none."""
+    gate_fen = 50_000_000
+    at = shanghai(2023, 9, 1) - timedelta(microseconds=int(before))
+    amounts = [*split, max(gate_fen + beyond - sum(split), 1)]
+    with standing_at(SteppedClock(at)):
+        twins = [open_twin(10_000_000, gate_fen + 20_000_000, 9, 0) for _ in range(2)]
+        answers = []
+        for shop, more in zip(twins, ((), (TOO_MUCH,)), strict=True):
+            if filed is not None:
+                db.rows(
+                    "UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s",
+                    [at + timedelta(microseconds=filed), shop.merchant_id],
+                )
+            answers.append(legs(shop, [(0, 10_000_000), *((0, fen) for fen in amounts)], *more))
+    assert answers[0] == answers[1]
+    taken = sum(answer[1] for answer in answers[0])
+    open_gate = before or filed in (-1, 0)
+    assert taken <= (gate_fen + 20_000_000 if open_gate else gate_fen)
+    if sum(amounts) <= taken or (not open_gate and beyond <= 0 and sum(split) < gate_fen):
+        assert taken == sum(amounts)
+
+
+def test_what_caps_a_pool_is_proved_after_the_last_lock():
+    """L4: a plan made before less could be used is found out."""
+    shop = open_twin(1_000, 9_000, 9, 0)
+    pool_id = db.rows("SELECT id FROM limits_pool WHERE merchant_id = %s", [shop.merchant_id])[0].id
+    assert book(shop, 1_000, 500, 0, pool_id)[1] == 500
+    limits.set_dynamic(by=OPERATOR, merchant_id=shop.merchant_id, pool_id=pool_id, base_fen=499)
+    with pytest.raises(DatabaseError) as refused:
+        book(shop, 1_000, 500, 0, pool_id)
+    assert refused.value.__cause__.sqlstate == "HF203"
+    assert book(shop, 1_000, 499, 0, pool_id)[1] == 499
+
+
 def test_a_plan_that_fits_is_found_without_locks_and_one_that_does_not_is_none():
     shop = open_twin(10_000, 50_000, 2, 0)
 
@@ -59,8 +171,9 @@ def test_a_plan_that_fits_is_found_without_locks_and_one_that_does_not_is_none()
         count = len(amounts)
         columns = ([shop.merchant_id] * count, [shop.store] * count, list(amounts))
         return db.rows(
-            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], array_fill(now(), ARRAY[%s]))",
-            [*columns, count],
+            "SELECT * FROM limits_plan_v1(%s::bigint[], %s::bigint[], %s::bigint[], array_fill(now(), ARRAY[%s]),"
+            " array_fill(NULL::bigint, ARRAY[%s]))",
+            [*columns, count, count],
         )
 
     (plan,) = planned(6_000, 6_000)
@@ -87,7 +200,7 @@ def book(shop, own, pool_fen, temp, pool_id):
     with transaction.atomic():
         db.call(
             "limits_book_v1", [ids.new()], [shop.merchant_id], [shop.store], [now()], [own], [pool_fen], [temp], [0],
-            [pool_id], True,
+            [pool_id], [None], True,
         )  # fmt: skip
         held = [shop.fen(f"q:{source}:held") for source in ("own", "pool", "temp")]
         transaction.set_rollback(True)

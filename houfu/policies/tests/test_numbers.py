@@ -87,7 +87,12 @@ RULES = {
             {"name": "evening", "opens": "17:00", "closes": "23:00", "limit_fen": 200_000 * YUAN},
         ]
     },
-    "L6": {"dynamic.rain_fen": 50_000 * YUAN, "dynamic.weather_stale_hours": 6},
+    "L6": {
+        "dynamic.rain_fen": 50_000 * YUAN,
+        "dynamic.weather_stale_hours": 6,
+        "dynamic.rain_tenths_mm": 1,
+        "dynamic.weather_minutes": 30,
+    },
     "L7": {"cross_platform.conversion_permille": 800, "cross_platform.abnormal_hold_hours": 48},
     "L8": {"splits.order_permille": 900},
     "K1": {"risk.usage_alert_permille": 700, "risk.usage_calm_permille": 650},

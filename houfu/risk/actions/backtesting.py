@@ -190,7 +190,7 @@ def _ask_usage(by: Actor, merchant_id: int, tally: Tally, first: date, last: dat
     above = {version.version: dict[str, bool]() for version in tally.versions}
     for hour, stands in _hours(merchant_id, start, end):
         day = clock.business_day(hour)
-        for subject, _, used_fen, limit_fen in limits.usages(by, merchant_id, stands):
+        for subject, _, used_fen, limit_fen in limits.usages(by, merchant_id, stands, hour):
             tally.judged += 1
             for version in tally.versions:
                 was = above[version.version].get(subject, False)

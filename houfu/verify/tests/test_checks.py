@@ -14,6 +14,7 @@ from houfu.approvals import actions as approvals
 from houfu.kernel import clock
 from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
+from houfu.limits import queries as limit_queries
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.payouts import tasks
@@ -91,6 +92,18 @@ CASES = [
     (
         "i02_units_add_up", ("i27_balances_follow_entries",),
         BANK + "(1, 'cash:bank', 1, 'CNY', 'debit', false, 5)",
+    ),
+    (
+        "i03_draws_within_caps", (),
+        "INSERT INTO limits_dynamic"
+        " (merchant_id, pool_id, valid_from, is_on, base_fen, floating_fen, auto_fen, place, set_by)"
+        " SELECT merchant_id, id, opened_at - interval '1 hour', true, 0, 5, 0, NULL, 'x' FROM limits_pool",
+    ),
+    (
+        "i03_draws_within_caps", (),
+        "INSERT INTO limits_bands OVERRIDING SYSTEM VALUE"
+        " SELECT merchant_id, 9, id, 'xx', '{}', 'accepted', 'x', now(), 'x', opened_at - interval '1 hour'"
+        " FROM limits_pool; INSERT INTO limits_band SELECT merchant_id, 9, 'x', '10:00', '09:59', 5 FROM limits_pool",
     ),
     (
         "i03_legs_follow_events", ("i15_steps_are_sealed",),
@@ -248,6 +261,12 @@ CASES = [
     ),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-11-15'"),
     ("i19_runs_on_workdays", (), "UPDATE payouts_run SET run_day = '2025-10-01'"),
+    ("i20_adjustments_were_accepted", (), "UPDATE limits_dynamic SET auto_fen = 49"),
+    ("i20_adjustments_were_accepted", (), "UPDATE limits_adjustment SET decided_by = NULL"),
+    (
+        "i20_adjustments_were_accepted", (),
+        "UPDATE limits_adjustment SET data_until = data_until + interval '1 second'",
+    ),
     (
         "i20_risk_outcomes_follow_rules", (),
         "UPDATE risk_decision SET outcome = 'allow', reason_class = '' WHERE outcome = 'hold'",
@@ -302,6 +321,7 @@ def _limits_of_every_kind():
     limits.lend(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=20_000)
     limits.note_tolerance(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, note="双十一备货")
     shop.place(20_000, 30_000, 20_000, 20_000, 60_000, 40_000, 999_999)
+    _follow_the_weather(shop)
     early, gone, handed, disputed, *_ = shop.placed
     orders.cancel(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(gone))
     shop.receive(early, disputed)
@@ -309,6 +329,17 @@ def _limits_of_every_kind():
     for person in (shop.owner, shop.assistant):
         orders.receive(by=person, merchant_id=shop.merchant_id, steps=shop.steps(handed, evidence="manual"))
     orders.dispute(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps(disputed, ref="C1"))
+
+
+def _follow_the_weather(shop):
+    """Let the pool of a shop follow the weather; of rain it is told, and accepts it by rule."""
+    key = {"merchant_id": shop.merchant_id, "pool_id": limit_queries.pools(shop.owner, shop.merchant_id)[0].id}
+    now = clock.now()
+    limits.set_dynamic(by=shop.owner, **key, base_fen=10**9, auto_fen=50)
+    limits.propose(
+        by=WORKER, **key, kind="weather", amount_fen=50, valid_from=now, valid_until=now + timedelta(days=1),
+        reason="rain", source={"observed_at": now.isoformat()},
+    )  # fmt: skip
 
 
 def _money_of_every_end(channel):
