@@ -195,7 +195,7 @@ def propose_bands(*, by: Actor, merchant_id: int, pool_id: int) -> Proposal:
         proved[band.name] = _proved(by_day)
     source = {**stood.source(), "share_permille": int(SHARE * 1000), "back_test": proved}
     reason = f"q{SHARE * 100:.0f} of the peaks of {stood.days} days"
-    proposed = _limits("propose_bands")(
+    proposed = limits.propose_bands(
         by=by, merchant_id=merchant_id, pool_id=pool_id, bands=bands, reason=reason, source=source
     )
     return Proposal("bands", pool_id, amounts, source, proposed)
@@ -235,7 +235,7 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
     }
     proposed = None
     if lacks_fen:
-        proposed = _limits("propose")(
+        proposed = limits.propose(
             by=by,
             merchant_id=merchant_id,
             pool_id=pool_id,
@@ -249,29 +249,10 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
     return Proposal("forecast", pool_id, {day.isoformat(): lacks_fen}, source, proposed)
 
 
-def _limits(verb: str) -> Callable[..., Any]:
-    """Return what takes a proposal in.
-
-    Raises:
-        NothingTakesIt: limits know no such proposals here.
-    """
-    found: Callable[..., Any] | None = getattr(limits, verb, None)
-    if found is None:
-        raise NothingTakesIt(proposal=verb)
-    return found
-
-
 def _may_use(merchant_id: int, pool_id: int, at: datetime) -> tuple[int, int]:
     """Return a pool's base and floating part: its own settings, or the policy's (L4)."""
-    settings = getattr(limit_queries, "settings", lambda *_: None)(merchant_id, pool_id, at)
-    found = settings or policies.at(at).dynamic
+    found = limit_queries.settings(merchant_id, pool_id, at) or policies.at(at).dynamic
     return found.base_fen, found.floating_fen
-
-
-class NothingTakesIt(Refused):
-    """Limits take no proposals of this kind on this instance."""
-
-    code = "insight_nothing_takes_it"
 
 
 class DayNotAhead(Invalid):

@@ -140,7 +140,7 @@ def test_forecasts_over_http(call):
 
 def test_proposals_over_http(call, monkeypatch):
     shop, pool_id = a_pool_in_use()
-    monkeypatch.setattr(limits, "propose_bands", lambda **_: SimpleNamespace(id=1), raising=False)
+    monkeypatch.setattr(limits, "propose_bands", lambda **_: SimpleNamespace(id=1))
     status, found = call(shop.owner, "POST", "/forecasts:propose", {"pool_id": pool_id})
     assert (status, found["kind"]) == (200, "bands")
     assert found["amounts_fen"] == {"morning_market": 100_000, "evening": 200_000}
@@ -151,10 +151,3 @@ def test_proposals_over_http(call, monkeypatch):
     assert (status, found["code"]) == (422, "insight_day_not_ahead")
     status, _ = call(shop.owner, "POST", "/forecasts:propose", {"pool_id": pool_id, "day": "tomorrow"})
     assert status == 422
-
-
-def test_where_limits_take_no_proposals_that_is_said(call, monkeypatch):
-    shop, pool_id = a_pool_in_use()
-    monkeypatch.delattr(limits, "propose_bands", raising=False)
-    status, found = call(shop.owner, "POST", "/forecasts:propose", {"pool_id": pool_id})
-    assert (status, found["code"]) == (409, "insight_nothing_takes_it")

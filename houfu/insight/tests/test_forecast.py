@@ -180,8 +180,8 @@ def proposed(monkeypatch):
         asked.append(what)
         return SimpleNamespace(id=len(asked))
 
-    monkeypatch.setattr(limits, "propose", take, raising=False)
-    monkeypatch.setattr(limits, "propose_bands", take, raising=False)
+    monkeypatch.setattr(limits, "propose", take)
+    monkeypatch.setattr(limits, "propose_bands", take)
     return asked
 
 

@@ -397,3 +397,40 @@ def test_time_that_is_looked_at_counts_from_where_it_begins_to_where_it_ends(clo
     assert found["orders_taken"] == 1
     assert found["exposure_fen_hours"] == 10_000 * 1 + 30_000 * 2
     assert found["peak_exposure_fen"] == 30_000
+
+
+def test_a_dynamic_pool_with_bands_comes_out_as_it_was(clock):
+    shop = open_shop(own_limit_fen=10_000)
+    pool_id = pool(shop, share=9, grant_fen=90_000)
+    at = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    limits.set_dynamic(**at, pool_id=pool_id, base_fen=20_000, floating_fen=30_000)
+    shop.place_in([(shop.store, 25_000), (shop.store, 12_000)], ["Y1", "Y2"])
+    clock.move(hours=1)
+    made = limits.propose(
+        **at,
+        pool_id=pool_id,
+        kind="forecast",
+        amount_fen=20_000,
+        valid_from=clocks.now(),
+        valid_until=clocks.now() + timedelta(hours=5),
+        reason="busy",
+        source={},
+    )
+    limits.accept_adjustment(**at, id=made.id)
+    shop.place_in([(shop.store, 20_000), (shop.store, 12_000)], ["Y3", "Y4"])
+    clock.move(hours=6)
+    shop.place_in([(shop.store, 2_000)], ["Y5"])
+    bands = limits.propose_bands(
+        **at,
+        pool_id=pool_id,
+        bands=[{"name": "night", "opens": "20:00", "closes": "23:00", "limit_fen": 0}],
+        reason="night",
+        source={},
+    )
+    limits.accept_bands(**at, id=bands.id)
+    orders.cancel(by=shop.owner, merchant_id=shop.merchant_id, steps=shop.steps("Y3"))
+    clock.move(hours=4)
+    shop.place_in([(shop.store, 15_000)], ["Y6"])
+    found = tried(shop)
+    assert (found["first_differences"], found["not_done_then"]) == ([], {})
+    assert 0 < found["then"]["orders_refused"] < found["orders"]
