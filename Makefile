@@ -4,11 +4,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 JOBS ?= 2
 
-.PHONY: help assets demo test lint crash chaos lock clean
+.PHONY: help assets demo test test-browser lint crash chaos lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 .venv/houfu: requirements/runtime.txt requirements/embedded.txt requirements/build.txt pyproject.toml
 	@echo "Setting up .venv …"
@@ -37,7 +37,14 @@ demo: .venv/houfu assets ## Play the main job through real processes, and leave 
 	@.venv/bin/houfu demo
 
 test: lint assets ## Run the linters and every test
-	@.venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal
+	@.venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/browser
+
+test-browser: .venv/tools assets ## Look at every page in Chromium, in both languages and themes, and do the main job there
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || test -n "$$HOUFU_CHROMIUM" || \
+	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Bringing Chromium …" && \
+	      apt-get -qq update && apt-get -qq -y install chromium fonts-noto-cjk >/dev/null; } || \
+	    echo "There is no Chromium here, and it cannot be brought: what needs it is skipped."
+	@.venv/bin/python -m pytest -q -rs tests/browser
 
 lint: .venv/tools ## Check style, types and arrows
 	@.venv/bin/ruff format --check -q houfu tests

@@ -14,6 +14,7 @@ from houfu.kernel.http import actor, page, strict_json
 from houfu.kernel.money import FEN_MAX, BadAmount, parse_yuan
 
 Row = TypeVar("Row")
+View = TypeVar("View", bound=Callable[..., HttpResponse])
 PER_PAGE = 50
 STORE_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE = "houfu-store", "houfu-language", "houfu-theme"
 
@@ -32,6 +33,12 @@ class Entry:
     url: str
     icon: str
     scopes: frozenset[str] = frozenset()
+
+
+def public(view: View) -> View:
+    """Mark a page that is shown to anybody."""
+    view.public = True  # type: ignore[attr-defined]
+    return view
 
 
 def asked_by_htmx(request: HttpRequest) -> bool:
@@ -113,8 +120,8 @@ class Form:
 
     def text(self, name: str, called: str, *, needed: bool = True, longest: int = 500) -> str:
         """Return a text."""
-        value = self.values.get(name, "")
-        value = value.strip() if isinstance(value, str) else ""
+        given = self.values.get(name, "")
+        value = given.strip() if isinstance(given, str) else ""
         if needed and not value:
             self._wrong(name, t("请填写{called}。", called=called))
         if len(value) > longest:

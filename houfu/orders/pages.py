@@ -98,10 +98,17 @@ def _entries(order: Order, events: list[Event]) -> list[dict[str, Any]]:
         parts = [t("金额 {yuan} 元", yuan=yuan(event.fen))] if event.fen else []
         parts += [t("渠道手续费 {yuan} 元", yuan=yuan(event.fee_fen))] if event.fee_fen else []
         parts += [t("编号 {ref}", ref=event.ref)] if event.ref else []
-        parts += [event.note] if event.note else []
+        parts += [_note(event.note)] if event.note else []
         title = label("order_step", event.verb)
         told.append({"at": event.at, "title": title, "text": " · ".join(parts), "tone": _TONES.get(event.verb, "")})
     return told
+
+
+def _note(said: str) -> str:
+    """Return a step's note; one that names the kind of its evidence or of its settlement does so in words."""
+    kind, _, rest = said.partition(":")
+    known = label("evidence", kind) if kind in words.labels()["evidence"] else label("settled_by", kind)
+    return f"{known} {rest}".strip() if known != kind else said
 
 
 _WAY = ("authorised", "shipped", "received", "settled", "matured", "closed")

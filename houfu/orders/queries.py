@@ -156,7 +156,7 @@ class Coming(NamedTuple):
     """Money that matures on a day, and of how many orders."""
 
     day: date
-    count: int
+    orders: int
     fen: int
 
 

@@ -4,15 +4,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
 
+from houfu.console.pages import public
 from houfu.console.words import t
 from houfu.kernel.errors import Unauthenticated
 from houfu.people import queries, rules
-
-
-def public(view):  # type: ignore[no-untyped-def]
-    """Mark a page that is shown to anybody."""
-    view.public = True
-    return view
 
 
 @public

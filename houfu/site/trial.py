@@ -9,17 +9,21 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from houfu.console.pages import said
+from houfu.console.pages import public, said
 from houfu.kernel.errors import NotFound, Refused
 from houfu.kernel.http import problem
 from houfu.kernel.models import Instance
-from houfu.people.pages import public
 from houfu.people.sign_in import guard
-from houfu.testing.passkeys import SoftwarePasskey, unb64
+from houfu.testing.passkeys import SoftwarePasskey, b64, unb64
 
 FILE = "trial_passkeys.json"
 RP_ID = "localhost"
@@ -53,6 +57,13 @@ def grouped() -> list[dict[str, Any]]:
     for each in accounts():
         found.setdefault(each.merchant, []).append(each)
     return [{"merchant": merchant, "accounts": people} for merchant, people in found.items()]
+
+
+def account_of(key: SoftwarePasskey, username: str, name: str, role: str, merchant: str) -> Account:
+    """Return somebody of the demo with the passkey by which they have signed in."""
+    private = key._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    handle, id = b64(key.user_handle), b64(key.credential_id)
+    return Account(username, name, role, merchant, id, private, handle, key.counter)
 
 
 def keep(account: Account) -> None:

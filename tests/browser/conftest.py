@@ -1,4 +1,4 @@
-"""What pages are looked at with: Chromium where there is one, a web process, a scene, and an eye for what goes wrong."""
+"""What pages are looked at with: Chromium where there is one, a web process, a scene, and an eye for faults."""
 
 import json
 import os
@@ -94,18 +94,27 @@ def look(browser, scene):
 
     def open_(role: str = "", lang: str = "zh-hans", theme: str = "light", width: int = 1360) -> Eye:
         context = browser.new_context(viewport={"width": width, "height": 900}, base_url=scene.address)
-        context.add_init_script(
-            "addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
-        )
+        tell = "e => console.error('CSP', e.violatedDirective, e.blockedURI)"
+        context.add_init_script(f"addEventListener('securitypolicyviolation', {tell})")
         prefs = {"houfu-language": lang, "houfu-theme": theme}
         context.add_cookies([{"name": name, "value": value, "url": scene.address} for name, value in prefs.items()])
         if role:
             context.add_cookies(scene.cookies(role))
         page = context.new_page()
         eye = Eye(page)
-        page.on("console", lambda said: eye.wrong.append(f"console: {said.text}") if said.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda said: eye.wrong.append(f"console: {said.text}") if said.type in ("error", "warning") else None,
+        )
         page.on("pageerror", lambda error: eye.wrong.append(f"script: {error}"))
-        page.on("request", lambda asked: None if asked.url.startswith((scene.address, "data:", "blob:")) else eye.wrong.append(f"elsewhere: {asked.url}"))
+        page.on(
+            "request",
+            lambda asked: (
+                None
+                if asked.url.startswith((scene.address, "data:", "blob:"))
+                else eye.wrong.append(f"elsewhere: {asked.url}")
+            ),
+        )
         opened.append(context)
         return eye
 

@@ -6,7 +6,6 @@ from houfu.kernel import clock as clocks
 from houfu.orders import actions as orders
 from houfu.people import actions as people
 from houfu.people.actions import Settings
-from houfu.people.models import Staff
 from houfu.testing import world
 from houfu.testing.passkeys import SoftwarePasskey
 from houfu.testing.web import Browser, signed_in
@@ -41,9 +40,7 @@ class Scene:
         """Return what a browser holds in which somebody of a role has signed in."""
         if role not in self.browsers:
             invitation = self.invite(role, NAMES[role])
-            self.browsers[role], self.passkeys[role] = signed_in(
-                self.address, invitation, self.names[role], PASSWORD
-            )
+            self.browsers[role], self.passkeys[role] = signed_in(self.address, invitation, self.names[role], PASSWORD)
         held = self.browsers[role].cookies
         return [
             {"name": name, "value": value, "url": self.address.replace("http:", "https:"), "secure": True}

@@ -200,7 +200,8 @@ def field(
     return {
         "name": name, "label": words.t(label), "kind": kind, "value": value, "hint": words.t(hint) if hint else "",
         "options": [(str(v), text) for v, text in options], "chosen": str(value), "needed": needed,
-        "placeholder": words.t(placeholder) if placeholder else "", "autocomplete": autocomplete, "unit": unit,
+        "placeholder": words.t(placeholder) if placeholder else "", "autocomplete": autocomplete,
+        "unit": words.t(unit) if unit else "",
     }  # fmt: skip
 
 
