@@ -22,7 +22,7 @@ help: ## Say what can be made
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch .venv/tools
 
-ASSETS := houfu/console/assets
+ASSETS := houfu/console/vendor
 VENDOR := houfu/console/static/vendor
 
 assets: $(VENDOR)/built ## Bring the console's packages (htmx, Alpine, ECharts, passkeys) from their lock file
@@ -68,4 +68,4 @@ lock: .venv/tools ## Renew the hashed requirements (needs uv)
 	@! grep -n '://' requirements/*.txt
 
 clean: ## Remove what was set up and what the demo left
-	@rm -rf .venv .demo .screenshots $(VENDOR) $(ASSETS)/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis houfu.egg-info
+	@rm -rf .venv .demo .screenshots $(VENDOR) .assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis houfu.egg-info

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / ".screenshots"
-AXE = ROOT / "houfu/console/assets/node_modules/axe-core/axe.min.js"
+AXE = ROOT / ".assets/node_modules/axe-core/axe.min.js"
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread; nothing of ours is asynchronous
 
 

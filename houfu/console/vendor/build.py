@@ -7,6 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 VENDOR = HERE.parent / "static" / "vendor"
+PACKAGES = HERE.parents[2] / ".assets"  # where npm puts them, the tests' own among them
 FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "alpine.js": "@alpinejs/csp/dist/cdn.min.js",
@@ -32,11 +33,14 @@ def npm() -> list[str]:
 
 def main() -> None:
     """Install by the lock file, and copy the few files that pages load."""
-    subprocess.run([*npm(), "ci", "--no-audit", "--no-fund", "--silent", "--ignore-scripts"], cwd=HERE, check=True)
+    PACKAGES.mkdir(exist_ok=True)
+    for name in ("package.json", "package-lock.json", ".npmrc"):
+        shutil.copyfile(HERE / name, PACKAGES / name)
+    subprocess.run([*npm(), "ci", "--no-audit", "--no-fund", "--silent", "--ignore-scripts"], cwd=PACKAGES, check=True)
     shutil.rmtree(VENDOR, ignore_errors=True)
     VENDOR.mkdir(parents=True)
     for name, source in {**FILES, **{f"{name}.LICENSE": path for name, path in LICENCES.items()}}.items():
-        shutil.copyfile(HERE / "node_modules" / source, VENDOR / name)
+        shutil.copyfile(PACKAGES / "node_modules" / source, VENDOR / name)
 
 
 if __name__ == "__main__":
