@@ -91,7 +91,8 @@ def test_a_live_instance_keeps_nobodys_passkeys(look, scene, demo, monkeypatch):
     assert eye.page.query_selector(".accounts") is None
     ask = """async account => {
         const body = JSON.stringify({account, challenge: 'AAAA'});
-        const said = await fetch('/console/trial/passkey', {method: 'POST', body});
+        const headers = {'Content-Type': 'application/json'};
+        const said = await fetch('/console/trial/passkey', {method: 'POST', body, headers});
         return [said.status, await said.text()];
     }"""
     said = eye.page.evaluate(ask, scene.names["finance"])
