@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
+from houfu.approvals import pages as approval_pages
 from houfu.approvals import queries as approvals
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
@@ -22,6 +23,7 @@ from houfu.payouts import pages as payout_pages
 from houfu.payouts import queries as payouts
 from houfu.payouts import rules as payout_rules
 from houfu.people import pages as people_pages
+from houfu.people import staff_pages
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.risk import queries as risk
@@ -145,7 +147,9 @@ PAGES: list[URLPattern | URLResolver] = [
     path("style", style.page),
     path("trial/passkey", trial.passkey),
     path("", include(people_pages.urlpatterns)),
+    path("", include(staff_pages.urlpatterns)),
     path("", include(order_pages.urlpatterns)),
     path("", include(payout_pages.urlpatterns)),
+    path("", include(approval_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

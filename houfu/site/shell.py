@@ -116,7 +116,7 @@ def refused(request: HttpRequest, refusal: Refused) -> HttpResponse:
         said = {"frame": frame, "title": t("没有成功"), **shown}
         status = 200 if in_drawer(request) else refusal.status
         response = render(request, "console/refused.html", said, status=status)
-    if isinstance(refusal, StepUpNeeded) or any(each.code == StepUpNeeded.code for each in refusal.reasons):
+    if isinstance(refusal, StepUpNeeded) or {each.code for each in refusal.reasons} == {StepUpNeeded.code}:
         response["X-Houfu-Step-Up"] = "1"
     return response
 

@@ -7,6 +7,12 @@ ROWS: list[tuple[str, ...]] = []
 PAGES = {
     "overview": ("owner", "/console/"),
     "orders": ("owner", "/console/orders"),
+    "payouts": ("owner", "/console/payouts"),
+    "ask": ("finance", "/console/payouts/new"),
+    "automatic": ("finance", "/console/payouts/automatic"),
+    "approvals": ("owner", "/console/approvals"),
+    "beneficiaries": ("finance", "/console/beneficiaries"),
+    "people": ("owner", "/console/people"),
     "style": ("owner", "/console/style"),
     "sign-in": ("", "/console/sign-in"),
     "invitation": ("", "/console/invitation#hi_1_2_x"),

@@ -82,8 +82,20 @@
   document.addEventListener("htmx:confirm", (event) => {
     const { ctx, issueRequest, dropRequest } = event.detail;
     event.preventDefault();
-    houfu.confirm(ctx.confirm, { stepUp: "stepUp" in ctx.sourceElement.dataset })
-      .then((yes) => (yes ? issueRequest() : dropRequest()));
+    const { sign, steppedUp, ...rest } = ctx.sourceElement.dataset;
+    if (steppedUp) return issueRequest(); // confirmed already, and proven since
+    houfu.confirm(ctx.confirm, { stepUp: "stepUp" in rest }).then(async (yes) => {
+      if (!yes) return dropRequest();
+      if (sign) try {
+        const said = await houfu.sign(JSON.parse(sign));
+        const parts = { credential_id: said.rawId, authenticator_data: said.response.authenticatorData, client_data: said.response.clientDataJSON, signature: said.response.signature };
+        for (const [name, value] of Object.entries(parts)) ctx.request.body.set(name, value);
+      } catch (error) {
+        houfu.toast(error.message, "bad");
+        return dropRequest();
+      }
+      return issueRequest();
+    });
   });
 
   // Drawer ---------------------------------------------------------------------------------------------------------
