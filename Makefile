@@ -4,11 +4,11 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command 
 PIP := .venv/bin/python -m pip --disable-pip-version-check -q
 JOBS ?= 2
 
-.PHONY: help demo test lint crash chaos campaign lock clean
+.PHONY: help assets demo test test-browser lint crash chaos campaign lock clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
 
 .venv/houfu: requirements/runtime.txt requirements/embedded.txt requirements/build.txt pyproject.toml
 	@echo "Setting up .venv …"
@@ -22,11 +22,29 @@ help: ## Say what can be made
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch .venv/tools
 
-demo: .venv/houfu ## Play the main job through real processes, and leave it open where somebody watches
+ASSETS := houfu/console/vendor
+VENDOR := houfu/console/static/vendor
+
+assets: $(VENDOR)/built ## Bring the console's packages (htmx, Alpine, ECharts, passkeys) from their lock file
+
+# npm is the machine's, or comes from a wheel where it has none.
+$(VENDOR)/built: $(ASSETS)/package-lock.json $(ASSETS)/build.py .venv/houfu
+	@echo "Bringing the console's packages …"
+	@.venv/bin/python $(ASSETS)/build.py
+	@touch $@
+
+demo: .venv/houfu assets ## Play the main job through real processes, and leave it open where somebody watches
 	@.venv/bin/houfu demo
 
-test: lint ## Run the linters and every test
-	@.venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal
+test: lint assets ## Run the linters and every test
+	@.venv/bin/python -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/browser
+
+test-browser: .venv/tools assets ## Look at every page in Chromium, in both languages and themes, and do the main job there
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || test -n "$$HOUFU_CHROMIUM" || \
+	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Bringing Chromium …" && \
+	      apt-get -qq update && apt-get -qq -y install chromium fonts-noto-cjk >/dev/null; } || \
+	    echo "There is no Chromium here, and it cannot be brought: what needs it is skipped."
+	@.venv/bin/python -m pytest -q -rs tests/browser
 
 lint: .venv/tools ## Check style, types and arrows
 	@.venv/bin/ruff format --check -q houfu tests
@@ -48,9 +66,10 @@ lock: .venv/tools ## Renew the hashed requirements (needs uv)
 	@cd requirements && for name in runtime dev build; do \
 	    uv pip compile $$name.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-emit-find-links --no-header -q -o $$name.txt; done
+	@cd $(ASSETS) && npm install --package-lock-only --silent && ! grep -n '://' package-lock.json
 	@cd requirements && uv pip compile embedded.in --no-deps --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header -q -o embedded.txt
 	@! grep -n '://' requirements/*.txt
 
 clean: ## Remove what was set up and what the demo left
-	@rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis houfu.egg-info
+	@rm -rf .venv .demo .screenshots $(VENDOR) .assets .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis houfu.egg-info

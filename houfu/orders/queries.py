@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
@@ -44,6 +44,7 @@ def orders(
     state: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
+    id: str = "",
     after: Cursor | None = None,
     limit: int = 100,
 ) -> list[Order]:
@@ -52,7 +53,7 @@ def orders(
     Args:
         since, until: placed from the one on, and before the other.
     """
-    found = _listed(by, merchant_id, store_id, state, since, until)
+    found = _listed(by, merchant_id, store_id, state, since, until, id)
     if after:
         found = found.extra(where=["(authorised_at, id) < (%s, %s)"], params=[after.authorised_at, after.id])
     return db.page(found.order_by("-authorised_at", "-id"), limit)
@@ -72,7 +73,13 @@ def count(
 
 
 def _listed(
-    by: Actor, merchant_id: int, store_id: int | None, state: str, since: datetime | None, until: datetime | None
+    by: Actor,
+    merchant_id: int,
+    store_id: int | None,
+    state: str,
+    since: datetime | None,
+    until: datetime | None,
+    id: str = "",
 ) -> QuerySet[Order]:
     by.require("orders:read", merchant_id)
     found = Order.objects.filter(merchant_id=merchant_id)
@@ -82,6 +89,8 @@ def _listed(
         found = found.filter(store_id=store_id)
     if state:
         found = found.filter(state=state)
+    if id:
+        found = found.filter(id=id)
     if since:
         found = found.filter(authorised_at__gte=since)
     return found.filter(authorised_at__lt=until) if until else found
@@ -173,6 +182,47 @@ def lots_left(merchant_id: int, store_ids: Sequence[int]) -> list[tuple[int, str
         [merchant_id, list(store_ids)],
     )
     return [(row.store_id, row.id) for row in found]
+
+
+class Coming(NamedTuple):
+    """Money that matures on a day, and of how many orders."""
+
+    day: date
+    orders: int
+    fen: int
+
+
+def maturing_by_day(by: Actor, merchant_id: int, store_id: int | None, until: datetime) -> list[Coming]:
+    """Return what of a merchant's settled money, in the stores that the actor sees, matures by an instant (O4)."""
+    by.require("orders:read", merchant_id)
+    return db.rows(
+        "SELECT (matures_at AT TIME ZONE 'Asia/Shanghai')::date, count(*), sum(left_fen)::bigint FROM orders_lot"
+        " WHERE matured_at IS NULL AND matures_at <= %s AND merchant_id = %s AND left_fen > 0"
+        " AND (%s::bigint[] IS NULL OR store_id = ANY (%s)) GROUP BY 1 ORDER BY 1",
+        [until, merchant_id, *[_seen(by, store_id)] * 2],
+        into=Coming,
+    )
+
+
+def by_day(by: Actor, merchant_id: int, store_id: int | None, since: datetime) -> dict[date, tuple[int, int, int]]:
+    """Return how many orders were authorised on each day, for how much in fen, and how many were declined."""
+    by.require("orders:read", merchant_id)
+    found = db.rows(
+        "SELECT (authorised_at AT TIME ZONE 'Asia/Shanghai')::date AS day, count(*) FILTER (WHERE state <> 'declined'),"
+        " coalesce(sum(amount_fen) FILTER (WHERE state <> 'declined'), 0)::bigint,"
+        " count(*) FILTER (WHERE state = 'declined') FROM orders_order WHERE merchant_id = %s AND authorised_at >= %s"
+        " AND (%s::bigint[] IS NULL OR store_id = ANY (%s)) GROUP BY 1",
+        [merchant_id, since, *[_seen(by, store_id)] * 2],
+        into=lambda *row: row,
+    )
+    return {day: (taken, fen, declined) for day, taken, fen, declined in found}
+
+
+def _seen(by: Actor, store_id: int | None) -> list[int] | None:
+    """Return the stores to read of: the one that is asked for, else those that the actor is bound to; None for all."""
+    if store_id is not None:
+        return [store_id] if by.sees(store_id) else []
+    return None if by.stores is None else sorted(by.stores)
 
 
 def first_lots(merchant_id: int, store_id: int, amount_fen: int) -> list[tuple[str, int]]:

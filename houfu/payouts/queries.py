@@ -277,6 +277,59 @@ def allocations(merchant_id: int, payout_id: UUID) -> list[Allocation]:
     return list(Allocation.objects.filter(merchant_id=merchant_id, payout_id=payout_id).order_by("order_id"))
 
 
+class PartPaid(NamedTuple):
+    """A part of a payout: the order whose money it is, and what that stands on."""
+
+    order_id: str
+    amount_fen: int
+    gross_fen: int
+    evidence: list[str]
+    received_at: datetime
+    settled_at: datetime
+    settled_by: str
+    matured_at: datetime
+
+
+def parts(by: Actor, merchant_id: int, id: UUID, limit: int) -> list[PartPaid]:
+    """Return the first parts of a payout, each with its order's receipt, settlement and maturity (W2)."""
+    access_payout(by, "payouts:read", merchant_id, id)
+    return db.rows(
+        "SELECT a.order_id, a.amount_fen, l.gross_fen, ARRAY(SELECT e.kind FROM orders_evidence e"
+        " WHERE e.merchant_id = a.merchant_id AND e.order_id = a.order_id AND e.counted ORDER BY e.counts_at),"
+        " l.received_at, l.settled_at, l.settled_by, l.matured_at FROM payouts_allocation a"
+        " JOIN orders_lot l ON l.merchant_id = a.merchant_id AND l.id = a.order_id"
+        " WHERE a.merchant_id = %s AND a.payout_id = %s ORDER BY a.order_id LIMIT %s",
+        [merchant_id, id, limit],
+        into=PartPaid,
+    )
+
+
+def count_parts(merchant_id: int, id: UUID) -> int:
+    """Return how many orders a payout pays."""
+    return Allocation.objects.filter(merchant_id=merchant_id, payout_id=id).count()
+
+
+class PaidOf(NamedTuple):
+    """What a payout took of an order's money."""
+
+    payout_id: UUID
+    amount_fen: int
+    state: str
+    requested_at: datetime
+
+
+def payouts_of(by: Actor, merchant_id: int, order_id: str) -> list[PaidOf]:
+    """Return the payouts that have taken some of an order's money, the earliest first."""
+    by.require("payouts:read", merchant_id)
+    return db.rows(
+        "SELECT a.payout_id, a.amount_fen, p.state, p.requested_at FROM payouts_allocation a"
+        " JOIN payouts_payout p ON p.merchant_id = a.merchant_id AND p.id = a.payout_id"
+        " WHERE a.merchant_id = %s AND a.order_id = %s ORDER BY p.requested_at, p.id",
+        [merchant_id, order_id],
+        into=PaidOf,
+    )
+
+
 def attempt(merchant_id: int, payout_id: UUID) -> Attempt | None:
     """Return the attempt by which a payout was sent, if it was."""
     return Attempt.objects.filter(merchant_id=merchant_id, payout_id=payout_id).first()

@@ -82,6 +82,7 @@ ROOM_APPS = [
     f"houfu.{room}"
     for room in (
         "kernel",
+        "console",
         "history",
         "policies",
         "calendars",
@@ -116,6 +117,17 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "houfu.site.idempotency.IdempotencyMiddleware",
+    "houfu.site.shell.ConsoleMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request", "houfu.site.shell.in_templates"]
+        },
+    }
 ]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)

@@ -1,0 +1,89 @@
+"""Both languages are complete: what a page says in Chinese has its English, once, and every code has both."""
+
+import ast
+import re
+import tomllib
+
+import pytest
+
+from houfu.console import words
+from houfu.orders.states import PAIRS
+from houfu.payouts.states import PAYOUT
+from houfu.people.rules import ROLES
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+TAG = re.compile(r"\{%\s*(?:t|field|why|empty)\s+(.*?)%\}", re.DOTALL)
+SAID_AS_THEY_ARE = {"中文"}
+
+
+def in_templates() -> dict[str, str]:
+    """Return what templates hand to the kit's tags, and where."""
+    return {
+        said: str(file.relative_to(words.HOUSE))
+        for file in words.HOUSE.glob("*/templates/**/*.html")
+        for tag in TAG.finditer(file.read_text("utf-8"))
+        for said in re.findall(r'"([^"]*)"', tag[1])
+        if CHINESE.search(said)
+    }
+
+
+def in_pages() -> dict[str, str]:
+    """Return what the code of pages says in Chinese, and where."""
+    found = {}
+    for file in [*words.HOUSE.glob("*/**/*.py")]:
+        text, inside = file.read_text("utf-8"), file.relative_to(words.HOUSE).parts
+        if "tests" in inside or not ("from houfu.console" in text or inside[0] == "console"):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and CHINESE.search(node.value):
+                found[node.value] = str(file.relative_to(words.HOUSE))
+    return {said: where for said, where in found.items() if said not in SAID_AS_THEY_ARE}
+
+
+def test_whatever_is_said_in_chinese_has_its_english():
+    missing = {said: where for said, where in (in_templates() | in_pages()).items() if said not in words.english()}
+    assert missing == {}
+
+
+def test_nothing_is_kept_that_nobody_says():
+    assert words.english().keys() - in_templates().keys() - in_pages().keys() == set()
+
+
+def test_no_text_of_a_template_is_outside_the_tags():
+    for file in words.HOUSE.glob("*/templates/**/*.html"):
+        bare = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<title>.*?</title>", "", file.read_text("utf-8"), flags=re.DOTALL)
+        for ours in ("Houfu 后付", '<b aria-hidden="true">付</b>', '<span lang="zh-Hans">中文</span>'):
+            bare = bare.replace(ours, "")
+        assert CHINESE.findall(bare) == [], file
+
+
+def test_both_languages_name_the_same_figures():
+    for said, english in words.english().items():
+        assert set(re.findall(r"\{\w+\}", said)) == set(re.findall(r"\{\w+\}", english)), said
+
+
+def test_a_text_has_one_english_in_all_rooms():
+    seen: dict[str, str] = {}
+    for file in words.HOUSE.glob("*/en.toml"):
+        for said, english in tomllib.loads(file.read_text("utf-8")).items():
+            assert seen.setdefault(said, english) == english, said
+
+
+def test_every_label_has_both_languages_and_a_known_tone():
+    for group, codes in words.labels().items():
+        for code, known in codes.items():
+            assert known.keys() >= {"zh", "en"}, (group, code)
+            assert known.get("tone", "calm") in {"good", "warn", "bad", "info", "calm"}, (group, code)
+
+
+@pytest.mark.parametrize(
+    ("group", "codes"),
+    [
+        ("order", {state for pair in PAIRS for state in pair} | {"declined"}),
+        ("payout", {state for moves in PAYOUT.values() for states in moves[:1] for state in states}),
+        ("role", ROLES.keys()),
+        ("role_does", ROLES.keys()),
+    ],
+)
+def test_every_code_that_is_shown_has_a_name(group, codes):
+    assert set(codes) - words.labels()[group].keys() == set()

@@ -1,0 +1,130 @@
+"""What pages are looked at with: Chromium where there is one, a web process, a scene, and an eye for faults."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / ".screenshots"
+AXE = ROOT / ".assets/node_modules/axe-core/axe.min.js"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop runs in this thread; nothing of ours is asynchronous
+
+
+def chromium() -> str | None:
+    """Return where Chromium is."""
+    return os.environ.get("HOUFU_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if chromium() and AXE.exists():
+        return
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker(pytest.mark.skip(reason="no Chromium here: `make test-browser` brings it where it may"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, as installed on this machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chrome = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield chrome
+        chrome.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """Spend on passwords what tests can afford."""
+    from houfu.people.sign_in.passwords import Argon2id
+
+    before = Argon2id.memory_cost, Argon2id.time_cost
+    Argon2id.memory_cost, Argon2id.time_cost = 64, 1
+    yield
+    Argon2id.memory_cost, Argon2id.time_cost = before
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """A scene in a database of its own, behind a web process of its own."""
+    from scene import play
+
+    from houfu.kernel import clock as clocks
+    from houfu.testing.plugin import MONDAY_TEN, own_database
+    from houfu.testing.web import running_web
+
+    with own_database(), clocks.standing_at(clocks.SteppedClock(MONDAY_TEN)) as hands, running_web() as address:
+        yield play(address, hands)
+
+
+@dataclass
+class Eye:
+    """A page, and what went wrong on it: console errors, violations of the policy, requests elsewhere."""
+
+    page: object
+    wrong: list[str] = field(default_factory=list)
+
+    def axe(self) -> list[str]:
+        """Return what is against WCAG 2.2 AA on the page as it is now."""
+        self.page.evaluate(AXE.read_text())  # by the debugger, which no policy of the page binds
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+        found = self.page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
+        return [
+            f"{each['id']}: {node['target']} {node['any'][0]['message'] if node['any'] else each['help']}"
+            for each in found["violations"]
+            for node in each["nodes"]
+        ]
+
+    def first_paint(self) -> float:
+        """Return after how many milliseconds something was to be seen."""
+        paints = json.loads(self.page.evaluate("JSON.stringify(performance.getEntriesByType('paint'))"))
+        return round(next((p["startTime"] for p in paints if p["name"] == "first-contentful-paint"), 0.0), 1)
+
+
+@pytest.fixture
+def look(browser, scene):
+    """Open pages as somebody, in a language and a theme."""
+    opened = []
+
+    def open_(role: str = "", lang: str = "zh-hans", theme: str = "light", width: int = 1360) -> Eye:
+        context = browser.new_context(viewport={"width": width, "height": 900}, base_url=scene.address)
+        tell = "e => console.error('CSP', e.violatedDirective, e.blockedURI)"
+        context.add_init_script(f"addEventListener('securitypolicyviolation', {tell})")
+        prefs = {"houfu-language": lang, "houfu-theme": theme}
+        context.add_cookies([{"name": name, "value": value, "url": scene.address} for name, value in prefs.items()])
+        if role:
+            context.add_cookies(scene.cookies(role))
+        page = context.new_page()
+        eye = Eye(page)
+        page.on(
+            "console",
+            lambda said: eye.wrong.append(f"console: {said.text}") if said.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: eye.wrong.append(f"script: {error}"))
+        page.on(
+            "request",
+            lambda asked: (
+                None
+                if asked.url.startswith((scene.address, "data:", "blob:"))
+                else eye.wrong.append(f"elsewhere: {asked.url}")
+            ),
+        )
+        opened.append(context)
+        return eye
+
+    yield open_
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def shots() -> Path:
+    """The folder for screenshots, which no repository keeps."""
+    SHOTS.mkdir(exist_ok=True)
+    return SHOTS

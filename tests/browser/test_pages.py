@@ -1,0 +1,87 @@
+"""Every page, in both languages and both themes: nothing goes wrong, nothing shuts anybody out, all of it fits."""
+
+import pytest
+from playwright.sync_api import expect
+
+ROWS: list[tuple[str, ...]] = []
+PAGES = {
+    "overview": ("owner", "/console/"),
+    "orders": ("owner", "/console/orders"),
+    "payouts": ("owner", "/console/payouts"),
+    "ask": ("finance", "/console/payouts/new"),
+    "automatic": ("finance", "/console/payouts/automatic"),
+    "approvals": ("owner", "/console/approvals"),
+    "beneficiaries": ("finance", "/console/beneficiaries"),
+    "people": ("owner", "/console/people"),
+    "style": ("owner", "/console/style"),
+    "sign-in": ("", "/console/sign-in"),
+    "invitation": ("", "/console/invitation#hi_1_2_x"),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table(pytestconfig):
+    """Print, at the end, what was found on each page."""
+    yield
+    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    reporter.write_line("\n\npage          language  theme  violations  first paint (ms)")
+    for row in ROWS:
+        reporter.write_line("{:13} {:9} {:6} {:>10} {:>17}".format(*row))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("lang", ["zh-hans", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_sound(look, shots, name, lang, theme):
+    role, address = PAGES[name]
+    eye = look(role, lang, theme)
+    eye.page.goto(address, wait_until="networkidle")
+    for chart in eye.page.query_selector_all("[data-chart]"):
+        chart.wait_for_element_state("visible")
+    violations = eye.axe()
+    eye.page.screenshot(path=shots / f"{name}-{lang}-{theme}.png", full_page=True)
+    ROWS.append((name, lang, theme, str(len(violations) + len(eye.wrong)), str(eye.first_paint())))
+    assert eye.wrong == []
+    assert violations == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone(look, shots, name):
+    role, address = PAGES[name]
+    eye = look(role, width=360)
+    eye.page.goto(address, wait_until="networkidle")
+    eye.page.screenshot(path=shots / f"{name}-phone.png", full_page=True)
+    wide = eye.page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360, f"{wide} wide"
+    assert eye.wrong == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_order_opens_in_the_drawer_and_as_a_page(look, shots, theme):
+    eye = look("owner", "zh-hans", theme)
+    page = eye.page
+    page.goto("/console/orders?state=matured", wait_until="networkidle")
+    page.click("tbody tr:nth-child(3) td:nth-child(2)")
+    page.wait_for_selector("#drawer[open] h3:has-text('提现去向')")
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(200)
+    assert eye.axe() == []
+    page.screenshot(path=shots / f"order-drawer-{theme}.png")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#drawer:not([open])", state="attached")
+    page.goto(page.get_attribute("tbody tr:nth-child(3) a", "href"), wait_until="networkidle")
+    assert eye.axe() == []
+    assert eye.wrong == []
+
+
+def test_filters_change_the_listing_and_the_address(look):
+    eye = look("owner")
+    page = eye.page
+    page.goto("/console/orders", wait_until="networkidle")
+    page.select_option("#state", "disputed")
+    page.wait_for_url("**state=disputed**")
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    assert "争议中" in page.inner_text("#list tbody")
+    page.go_back()
+    expect(page.locator("#list tbody tr")).to_have_count(50)
+    assert eye.wrong == []
