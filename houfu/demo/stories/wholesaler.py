@@ -32,15 +32,15 @@ def _codes(person: Person, shop: Shop, amount_fen: int) -> list[str]:
 
 def _caps(stage: Stage, shop: Shop) -> None:
     """Caps of the role for one payout, and of the person for a month, are told together."""
-    at = {"store_id": shop.store_id}
-    clerk = hire(stage, shop.merchant_id, "clerk", "李雷", monthly="5000", **at)
+    store_id = shop.store_id
+    clerk = hire(stage, shop.merchant_id, "clerk", "李雷", monthly="5000", store_id=store_id)
     both = ["above_tier", "monthly_cap_reached"]
     _expect(stage, "a clerk, 5,000.01 yuan: per payout and month together", both, _codes(clerk, shop, 500_001))
     _expect(stage, "a clerk, 5,000 yuan", [], _codes(clerk, shop, 500_000))
     clerk.ask_payout(shop.wish(300_000))
     _expect(stage, "after 3,000 of this month, 2,000.01", ["monthly_cap_reached"], _codes(clerk, shop, 200_001))
     _expect(stage, "after 3,000 of this month, 2,000", [], _codes(clerk, shop, 200_000))
-    manager = hire(stage, shop.merchant_id, "store_manager", "韩梅梅", monthly="20000", **at)
+    manager = hire(stage, shop.merchant_id, "store_manager", "韩梅梅", monthly="20000", store_id=store_id)
     _expect(stage, "a manager, 20,000.01 yuan", both, _codes(manager, shop, 2_000_001))
     manager.ask_payout(shop.wish(1_500_000))
     _expect(stage, "after 15,000 of this month, 5,000.01", ["monthly_cap_reached"], _codes(manager, shop, 500_001))
