@@ -27,6 +27,7 @@ from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
 from houfu.site.acting import reads_together
+from houfu.splits.api import router as splits
 from houfu.webhooks.api import router as webhooks
 
 log = logging.getLogger("houfu.api")
@@ -53,7 +54,7 @@ api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
     approvals, calendars, channels, history, ledger, limits, merchants, orders, payouts, people, policies,
-    reconciliation, risk, webhooks,
+    reconciliation, risk, splits, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -17,7 +17,7 @@ from houfu.people import actions as people
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.splits import queries, rules, states
-from houfu.splits.models import Binding, Cap, Party
+from houfu.splits.models import Binding, Party
 from houfu.webhooks import actions as webhooks
 
 VERBS = {
@@ -347,4 +347,3 @@ def _note(said: str, by: Actor, merchant_id: int, id: int, **detail: object) -> 
 
 def _place(merchant_id: int, digest: bytes) -> str:
     return f"splits_party/{merchant_id}/{digest.hex()}"
-

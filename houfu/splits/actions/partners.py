@@ -88,7 +88,13 @@ def tell_limits(*, by: Actor, merchant_id: int, store_ids: Sequence[int]) -> int
 
 
 def _look(
-    by: Actor, merchant_id: int, store_ids: Sequence[int], now: datetime, *, since: datetime | None = None, tell: bool = True
+    by: Actor,
+    merchant_id: int,
+    store_ids: Sequence[int],
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    tell: bool = True,
 ) -> int:
     seen = {watch.store_id: watch for watch in _watches(merchant_id, store_ids)}
     due = [id_ for id_ in store_ids if since is None or id_ not in seen or seen[id_].looked_at <= since]

@@ -43,7 +43,10 @@ def errand(back: Return) -> Errand:
     """
     split = Split.objects.get(merchant_id=back.merchant_id, id=back.split_id)
     account = merchants.channel_account(back.merchant_id, split.channel_account_id)
-    sent, given = queries.attempt(back.merchant_id, return_id=back.id), queries.attempt(back.merchant_id, split_id=split.id)
+    sent, given = (
+        queries.attempt(back.merchant_id, return_id=back.id),
+        queries.attempt(back.merchant_id, split_id=split.id),
+    )
     assert sent and given
     party = queries.party(back.merchant_id, _part(back).party_id)
     receiver = Receiver(parties.payee(party), back.amount_fen)
@@ -145,9 +148,7 @@ def postpone_return(*, merchant_id: int, id: int) -> None:
 
 
 @db.action
-def record_return(
-    *, by: Actor, merchant_id: int, id: int, answer: Answer, dedupe: Dedupe, window: timedelta
-) -> str:
+def record_return(*, by: Actor, merchant_id: int, id: int, answer: Answer, dedupe: Dedupe, window: timedelta) -> str:
     """Conclude from an answer what may be concluded, and return the return's state (I-09, I-10).
 
     A definite denial makes it the store's deficit, which the next maturities repay (O7).
