@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Router, Status
 from pydantic import Field
 
-from houfu.kernel.http import PROBLEMS, Fen, In, Instant, Limit, Out, Page, actor, after, mine, page
+from houfu.kernel.http import PROBLEMS, Day, Fen, In, Instant, Limit, Out, Page, actor, after, mine, page
 from houfu.merchants import actions as merchants
 from houfu.merchants import queries as merchant_queries
 from houfu.people.sign_in.auth import require_recent
@@ -20,8 +20,8 @@ router = Router(tags=["splits"])
 
 class Contract(In):
     contract: str = Field(min_length=1, max_length=500, description="the document")
-    valid_from: date
-    valid_until: date
+    valid_from: Day
+    valid_until: Day
 
 
 class NewParty(Contract):
@@ -163,8 +163,8 @@ class NewAgreement(In):
         default=None, description="the one store that it is for; all of the account's if missing"
     )
     document: str = Field(min_length=1, max_length=500)
-    valid_from: date
-    valid_until: date
+    valid_from: Day
+    valid_until: Day
 
 
 class AgreementOut(Out):

@@ -11,7 +11,7 @@ import pytest
 import houfu
 from houfu.approvals.states import APPROVAL
 from houfu.channels.port import Dedupe, Verdict
-from houfu.channels.simulator.server.behaviours import DONE, NOTICES
+from houfu.channels.simulator.server.behaviours import DONE, NOTICES, SPLIT_DONE
 from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
@@ -23,6 +23,7 @@ from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.states import STAFF
 from houfu.risk.rules import RULES
 from houfu.risk.states import MACHINES as RISK
+from houfu.splits.states import MACHINES as SPLITS
 from houfu.webhooks.states import DELIVERY, ENDPOINT
 from houfu.webhooks.wire import OUTCOMES
 
@@ -107,8 +108,8 @@ def test_every_setting_is_explained():
 
 @pytest.mark.parametrize(
     "moves",
-    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values()],
-    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK],
+    [ORDER, PAYOUT, POOL, LOAN, STORE, STAFF, BENEFICIARY, APPROVAL, ENDPOINT, DELIVERY, *RISK.values(), *SPLITS.values()],
+    ids=["order", "payout", "pool", "loan", "store", "staff", "beneficiary", "approval", "endpoint", "delivery", *RISK, *SPLITS],
 )
 def test_the_diagrams_are_those_of_the_tables(moves):
     assert "\n".join(states.diagram(moves)) in (DOCS / "states.md").read_text()
@@ -128,7 +129,7 @@ def test_the_end_of_a_dispute_is_drawn_too():
 
 def test_every_behaviour_of_the_simulated_channel_is_explained():
     text = (DOCS / "channels.md").read_text()
-    words = [*DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
+    words = [*DONE, *SPLIT_DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
     assert [word for word in words if f"`{word}`" not in text] == []
 
 

@@ -29,10 +29,7 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        actor = queries.actor_of(token, guard.peer(request))
-        if PARTNER in actor.scopes and not PARTNERS_DOOR.fullmatch(request.path):
-            raise Forbidden(scope=PARTNER)
-        return _entered(actor)
+        return _entered(_by_key(request, token))
 
 
 class SessionToken(APIKeyHeader):
@@ -73,8 +70,21 @@ def identify(request: HttpRequest) -> Actor:
         FactorNeeded: somebody has signed in by less than their role asks for.
     """
     if said := request.headers.get("Authorization"):
-        return queries.actor_of(said.removeprefix("Bearer "), guard.peer(request))
+        return _by_key(request, said.removeprefix("Bearer "))
     return queries.actor_of_session(session_of(request), guard.device(request), guard.peer(request))
+
+
+def _by_key(request: HttpRequest, token: str) -> Actor:
+    """Return the actor of a key; a partner's opens one door alone.
+
+    Raises:
+        Unauthenticated: it is none that opens anything.
+        Forbidden: it is a partner's, at another door.
+    """
+    actor = queries.actor_of(token, guard.peer(request))
+    if PARTNER in actor.scopes and not PARTNERS_DOOR.fullmatch(request.path):
+        raise Forbidden(scope=PARTNER)
+    return actor
 
 
 def session_of(request: HttpRequest) -> Any:

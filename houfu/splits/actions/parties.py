@@ -309,11 +309,11 @@ def agree_logistics(
         store_id: the one store that it is for; None for all that collect under the account.
 
     Raises:
-        CarrierNeeded, BadAgreement: nothing was noted.
+        NotFound, CarrierNeeded, BadAgreement: nothing was noted.
     """
     by.require("platform:write")
-    carrier = Party.objects.filter(merchant_id=merchant_id, id=carrier_id).first()
-    if carrier is None or (carrier.relation, carrier.state) != ("carrier", "confirmed"):
+    carrier = queries.party(merchant_id, carrier_id)
+    if (carrier.relation, carrier.state) != ("carrier", "confirmed"):
         raise CarrierNeeded(carrier_id=carrier_id)
     return merchants.note_logistics_agreement(
         by=by,
