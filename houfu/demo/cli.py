@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from houfu.demo.stage import Stage
-from houfu.demo.stories import clerk_splits, double_eleven, lost_answer, tiers
+from houfu.demo.stories import clerk_splits, double_eleven, lost_answer, supply_chain, tiers
 from houfu.kernel.errors import Refused
 from houfu.kernel.terminal import emit, json_option
 
-STORIES = (double_eleven, lost_answer, tiers, clerk_splits)
+STORIES = (double_eleven, lost_answer, tiers, clerk_splits, supply_chain)
 MARK = "demo.log"
 
 

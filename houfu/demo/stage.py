@@ -155,6 +155,10 @@ class Stage:
     def address(self) -> str:
         return f"http://127.0.0.1:{processes.running(self.home)['front']['port']}"
 
+    def with_key(self, token: str) -> Api:
+        """Return a program with another key."""
+        return self._api(token)
+
     def _api(self, token: str) -> Api:
         return self._ends.enter_context(closing(Api(self.address, token)))
 

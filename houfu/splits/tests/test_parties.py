@@ -171,7 +171,7 @@ def test_it_never_makes_money_mature_later_than_the_merchant_agreed(db):
 
 
 def test_it_is_with_a_confirmed_carrier(slow):
-    for party in (slow.party("supplier"), slow.register("carrier")):
+    for party in (slow.party("supplier"), slow.register("carrier", "carrier@road.example")):
         with pytest.raises(CarrierNeeded):
             agree(slow, party)
     assert merchants.logistics_agreements(OPERATOR, slow.m) == []
