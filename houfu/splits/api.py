@@ -251,7 +251,7 @@ def create_partner_key(request: HttpRequest, party_id: int, body: NewPartnerKey)
 
 @router.post("/parties/{int:party_id}/webhooks", response={201: PartnerEndpointOut, **PROBLEMS})
 def add_partner_endpoint(request: HttpRequest, party_id: int, body: NewPartnerEndpoint) -> Any:
-    """Tell a partner's endpoint that limits of named stores have changed; its secret is in this answer and nowhere else."""
+    """Tell a partner's endpoint that limits of named stores have changed; its secret is in this answer alone."""
     require_recent(request)
     endpoint, signer = actions.add_endpoint(
         by=actor(request), merchant_id=mine(request), party_id=party_id, url=body.url, store_ids=body.store_ids

@@ -82,7 +82,7 @@ def renew(
     operator_: str,
     as_json: bool,
 ) -> None:
-    """Propose the next contract. Example: houfu party renew 1 1 --contract HT-2026 --from 2026-01-01 --until 2026-12-31"""
+    """Propose the next contract. Example: houfu party renew 1 1 --contract HT-2 --from 2026-01-01 --until 2026-12-31"""
     found = actions.renew(
         by=operator(operator_), merchant_id=merchant_id, id=party_id, contract=contract, valid_from=valid_from.date(),
         valid_until=valid_until.date(),
@@ -152,7 +152,7 @@ def key(merchant_id: int, party_id: int, name: str, store_ids: tuple[int, ...], 
 def endpoint(
     merchant_id: int, party_id: int, url: str, store_ids: tuple[int, ...], operator_: str, as_json: bool
 ) -> None:
-    """Tell a partner's endpoint that limits changed. Example: houfu party endpoint 1 1 --url https://mill.example/h --store 3"""
+    """Tell a partner's endpoint of limits. Example: houfu party endpoint 1 1 --url https://m.example/h --store 3"""
     made, signer = actions.add_endpoint(
         by=operator(operator_), merchant_id=merchant_id, party_id=party_id, url=url, store_ids=store_ids
     )

@@ -1,4 +1,4 @@
-"""Supply chain: a supplier and a carrier get their parts of an order, one comes back, and a partner sees the limit (L8)."""
+"""Supply chain: supplier and carrier get their parts of an order and give some back; a partner sees the limit (L8)."""
 
 from typing import Any
 from uuid import uuid4
@@ -42,9 +42,7 @@ def play_splits(stage: Stage, shop: Shop, story: str = NAME) -> None:
     _give_back(stage, shop, story, order_id)
 
 
-def _party(
-    stage: Stage, shop: Shop, owner: Person, legal: Person, relation: str, purpose: str, account_id: int
-) -> int:
+def _party(stage: Stage, shop: Shop, owner: Person, legal: Person, relation: str, purpose: str, account_id: int) -> int:
     """Have a party registered by one person, confirmed by another and bound by the channel, and return it."""
     owner.prove()
     contract = {"contract": f"HT-{relation}", **YEAR}
@@ -63,9 +61,7 @@ def _sign(legal: Person, subject: str) -> None:
     legal.agree(request["id"])
 
 
-def _rule(
-    stage: Stage, shop: Shop, story: str, owner: Person, legal: Person, supplier: int, carrier: int
-) -> None:
+def _rule(stage: Stage, shop: Shop, story: str, owner: Person, legal: Person, supplier: int, carrier: int) -> None:
     """Ask for too much, then for what is within the policy's cap and the channel's, to which another person agrees."""
     path = f"/stores/{shop.store_id}/split-rules"
     fixed = {"party_id": carrier, "fixed_fen": CARRIER_FEN}

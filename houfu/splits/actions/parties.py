@@ -186,7 +186,7 @@ CONTRACT = ("contract", "valid_from", "valid_until")
 
 @db.action
 def bind(*, by: Actor, merchant_id: int, id: int, channel_account_id: int) -> Binding:
-    """Have the channel asked to give a confirmed party parts of what an account is credited; asking twice changes nothing.
+    """Have the channel asked to give a confirmed party parts of what an account is credited; twice changes nothing.
 
     Raises:
         PartyNotConfirmed: nothing was asked.

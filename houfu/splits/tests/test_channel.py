@@ -36,7 +36,9 @@ def open_chain(channel, *, dedupe="strict"):
     channel.script(dedupe=dedupe, fee_permille=0)
     chain = Chain(cap_permille=None)
     channel.top_up(chain.shop.principal, 200_000)
-    chain.mill, chain.sf = (chain.confirm(chain.register(r, f"{r}@{chain.shop.principal}")) for r in ("supplier", "carrier"))
+    chain.mill, chain.sf = (
+        chain.confirm(chain.register(r, f"{r}@{chain.shop.principal}")) for r in ("supplier", "carrier")
+    )
     for party in (chain.mill, chain.sf):
         splits.bind(by=chain.finance, merchant_id=chain.m, id=party.id, channel_account_id=chain.shop.account_id)
     tasks.ask_channels(WORKER)
@@ -185,7 +187,9 @@ def test_the_statement_explains_every_part_and_what_came_back(channel):
     day = clocks.business_day(clocks.now())
     reconciliation.take_in(by=WORKER, account=account, day=day)
     assert chain.split(chain.order).state == "done"
-    orders.refund(by=chain.shop.owner, merchant_id=chain.m, steps=chain.shop.steps(chain.order, amount_fen=20_000, ref="R1"))
+    orders.refund(
+        by=chain.shop.owner, merchant_id=chain.m, steps=chain.shop.steps(chain.order, amount_fen=20_000, ref="R1")
+    )
     channels.tell(account)
     work()
     channel.move(days=1)

@@ -146,7 +146,7 @@ def test_a_later_rule_takes_over_and_an_empty_one_ends_the_splitting(chain, cloc
 
 
 def owe(chain, order_id):
-    """Let both parties get their parts of an order and keep them when it is refunded, so that the store owes them (O7)."""
+    """Let both parties keep their parts of an order when it is refunded, so that the store owes them (O7)."""
     chain.send(order_id, Verdict.PAID, Verdict.PAID)
     chain.refund(order_id, 1_000)
     for back in chain.recall(order_id):
@@ -162,7 +162,8 @@ def test_where_something_is_missing_the_money_stays_the_stores(chain, clock, bro
     if broken == "expired":
         clock.move(days=56)
         splits.renew(
-            by=chain.finance, merchant_id=chain.m, id=sf.id, contract="HT-2026", valid_from=clocks.business_day(clocks.now()),
+            by=chain.finance, merchant_id=chain.m, id=sf.id, contract="HT-2026",
+            valid_from=clocks.business_day(clocks.now()),
             valid_until=clocks.business_day(clocks.now()),
         )  # fmt: skip
         chain.confirm(sf)
@@ -242,7 +243,7 @@ SHARES = st.lists(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(nets=st.lists(st.tuples(st.integers(0, 10**13), SHARES), min_size=1, max_size=5))
 def test_parts_are_exact(nets):
-    """I-04: shares per mille get together their sum per mille rounded down, each its own rounded down or one fen more."""
+    """I-04: together shares get their sum per mille rounded down, each its own rounded down or one fen more."""
     of, permilles, fixeds = [], [], []
     for n, (_, shares) in enumerate(nets, 1):
         for permille, fixed in shares:

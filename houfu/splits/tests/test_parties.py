@@ -66,7 +66,8 @@ def test_an_account_is_one_partys_and_no_program_registers_one(chain):
     with pytest.raises(PersonNeeded):
         splits.register(
             by=system("x"), merchant_id=chain.m, relation="supplier", kind="alipay", purpose_class="supplier_payment",
-            holder="x", account="other@mill.example", contract="x", valid_from=date(2025, 1, 1), valid_until=date(2025, 1, 2),
+            holder="x", account="other@mill.example", contract="x",
+            valid_from=date(2025, 1, 1), valid_until=date(2025, 1, 2),
         )  # fmt: skip
 
 

@@ -41,7 +41,9 @@ def watched(db):
 
 
 def get(chain, path):
-    http = Client(raise_request_exception=False, SERVER_NAME="localhost", headers={"Authorization": f"Bearer {chain.token}"})
+    http = Client(
+        raise_request_exception=False, SERVER_NAME="localhost", headers={"Authorization": f"Bearer {chain.token}"}
+    )
     said = http.get(f"/v1{path}")
     return said.status_code, json.loads(said.content)
 
@@ -102,7 +104,9 @@ def test_no_other_key_can_carry_the_partners_scope(watched):
 def told(watched):
     """The supplier's endpoint is told of the first store, another of everything."""
     asked = {"by": watched.shop.owner, "merchant_id": watched.m}
-    watched.endpoint, _ = splits.add_endpoint(**asked, party_id=watched.mill.id, url=URL, store_ids=[watched.shop.store])
+    watched.endpoint, _ = splits.add_endpoint(
+        **asked, party_id=watched.mill.id, url=URL, store_ids=[watched.shop.store]
+    )
     return watched
 
 
