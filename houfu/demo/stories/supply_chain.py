@@ -15,7 +15,7 @@ YEAR = {"valid_from": "2025-01-01", "valid_until": "2026-12-31"}
 
 def play(stage: Stage) -> None:
     """Play the story in a shop of its own; business time moves on by three days."""
-    shop = stage.open_shop("宁波某某家纺有限公司", "91330206MA2AH0XX2T", limit_fen=5_000_000)
+    shop = stage.open_shop("宁波某某家纺有限公司", "91330206MA2AH0XX2T", limit_fen=5_000_000, maturity_days=None)
     play_splits(stage, shop)
 
 

@@ -116,7 +116,8 @@ def _settle_each(settled_by: str, days_at: Mapping[datetime, tuple[int, int]]) -
             agreed[account_id] = merchants.channel_account(work.merchant_id, account_id).maturity_days
         lot.fee_fen, lot.settled_by, lot.settled_at = step.fee_fen, settled_by, step.at
         usual, logistics = days_at[step.at]
-        days = usual if agreed[account_id] is None else agreed[account_id]
+        own = agreed[account_id]
+        days = usual if own is None else own
         if merchants.agreed(work.merchant_id, account_id, order.store_id, step.at):
             days = min(days, logistics)
         day = clock.business_day(step.at) + timedelta(days=days)

@@ -123,8 +123,14 @@ def follow_agreement(*, by: Actor, merchant_id: int, id: int) -> str:
     if request.state == "approved":
         begins_at = max(rule.not_before, clock.now())
         states.move_rule("approve", Rule, key, begins_at=begins_at)
-        said = {"begins_at": begins_at.isoformat(), "store_id": rule.store_id}
-        history.record("split_rule.approved", by=by, merchant_id=merchant_id, subject=subject, **said)
+        history.record(
+            "split_rule.approved",
+            by=by,
+            merchant_id=merchant_id,
+            subject=subject,
+            begins_at=begins_at.isoformat(),
+            store_id=rule.store_id,
+        )
         return "approved"
     states.move_rule("reject", Rule, key)
     history.record("split_rule.rejected", by=by, merchant_id=merchant_id, subject=subject)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
@@ -341,7 +342,7 @@ def _held(merchant_id: int, id: int) -> Party:
     return found
 
 
-def _note(said: str, by: Actor, merchant_id: int, id: int, **detail: object) -> None:
+def _note(said: str, by: Actor, merchant_id: int, id: int, **detail: Any) -> None:
     history.record(f"party.{said}", by=by, merchant_id=merchant_id, subject=f"party/{id}", **detail)
 
 
