@@ -20,8 +20,11 @@ from houfu.demo.stories import (
     clerk_splits,
     double_eleven,
     five_stores,
+    fresh_food,
     lost_answer,
     policy_turns,
+    season,
+    supply_chain,
     tiers,
     wholesaler,
 )
@@ -29,7 +32,8 @@ from houfu.kernel.errors import Refused
 from houfu.kernel.terminal import emit, json_option
 
 STORIES: tuple[ModuleType, ...] = (
-    double_eleven, lost_answer, tiers, clerk_splits, five_stores, wholesaler, policy_turns, calendar,
+    double_eleven, lost_answer, tiers, clerk_splits, five_stores, wholesaler, supply_chain, fresh_food, season,
+    policy_turns, calendar,
 )  # fmt: skip
 BY_NAME = {story.__name__.rpartition(".")[2].replace("_", "-"): story for story in STORIES}
 MARK = "demo.log"

@@ -155,6 +155,10 @@ class Stage:
     def address(self) -> str:
         return f"http://127.0.0.1:{processes.running(self.home)['front']['port']}"
 
+    def with_key(self, token: str) -> Api:
+        """Return a program with another key."""
+        return self._api(token)
+
     def _api(self, token: str) -> Api:
         return self._ends.enter_context(closing(Api(self.address, token)))
 
@@ -207,8 +211,10 @@ class Stage:
         self.figures.append(Figure(story, what, expected, found))
         self.say(f"{'✓' if expected == found else '✗'} {what}: {found}")
 
-    def open_shop(self, name: str, uscc: str, *, limit_fen: int, stores: int = 1) -> Shop:
-        """Open a merchant with stores, each with an own limit, a verified beneficiary and T+1 maturity."""
+    def open_shop(
+        self, name: str, uscc: str, *, limit_fen: int, stores: int = 1, maturity_days: int | None = 1
+    ) -> Shop:
+        """Open a merchant with stores, each with an own limit, a verified beneficiary and T+1 unless told otherwise."""
         merchant_id = self.root.post("/merchants", {"name": name, "uscc": uscc})["merchant_id"]
         self.root.post(f"/merchants/{merchant_id}/verification", {"document": "营业执照"})
         scopes = [
@@ -217,7 +223,8 @@ class Stage:
         ]  # fmt: skip
         api = self._api(self.make_key(merchant_id, "erp", scopes))
         principal = f"2088{merchant_id:012d}"
-        account = api.post("/channel-accounts", {"channel": "simulator", "principal": principal, "maturity_days": 1})
+        said = {"channel": "simulator", "principal": principal, "maturity_days": maturity_days}
+        account = api.post("/channel-accounts", said)
         opened = [
             api.post("/stores", {"code": f"S{n}", "name": f"{name} {n} 号店", "channel_account_id": account["id"]})[
                 "id"

@@ -5,7 +5,7 @@ import hmac
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import wraps
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -30,6 +30,12 @@ def _instant(said: object) -> object:
     raise ValueError("an instant is written as 2025-11-11T10:00:00+08:00")
 
 
+def _day(said: object) -> object:
+    """Read a business day as it is written in a body."""
+    return date.fromisoformat(said) if isinstance(said, str) else said
+
+
+Day = Annotated[date, BeforeValidator(_day)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Fen = Annotated[int, Field(ge=1, le=FEN_MAX, description="an amount in fen")]
 Id = Annotated[UUID, BeforeValidator(lambda said: UUID(said) if isinstance(said, str) else said)]

@@ -176,7 +176,17 @@ def note_logistics_agreement(
     agreement_id = db.rows(
         "INSERT INTO merchants_logistics_agreement (merchant_id, channel_account_id, store_id, carrier_id, document,"
         " valid_from, valid_until, noted_by, noted_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
-        [merchant_id, channel_account_id, store_id, carrier_id, document, valid_from, valid_until, by.label, clock.now()],
+        [
+            merchant_id,
+            channel_account_id,
+            store_id,
+            carrier_id,
+            document,
+            valid_from,
+            valid_until,
+            by.label,
+            clock.now(),
+        ],
     )[0].id
     history.record(
         "logistics_agreement.noted",
@@ -201,9 +211,7 @@ def end_logistics_agreement(*, by: Actor, merchant_id: int, id: int) -> None:
     if not found.exists():
         raise NotFound()
     if found.filter(ended_at=None).update(ended_at=clock.now()):
-        history.record(
-            "logistics_agreement.ended", by=by, merchant_id=merchant_id, subject=f"logistics_agreement/{id}"
-        )
+        history.record("logistics_agreement.ended", by=by, merchant_id=merchant_id, subject=f"logistics_agreement/{id}")
 
 
 @db.action

@@ -459,8 +459,8 @@ def trace_order(merchant_id: int, order_id: str) -> dict[str, Any]:
 def equation(by: Actor, merchant_id: int) -> dict[str, int]:
     """Return where a merchant's settled money is, in fen, from the rows of lots and payouts.
 
-    settled − channel fees − refunds + deficit − split − not matured − disputed − repaid deficit − kept by coverage − under
-    way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
+    settled − channel fees − refunds + deficit − split − not matured − disputed − repaid deficit − kept by coverage
+    − under way − payout fees = paid out. `difference_fen` is what does not add up, and zero.
     """
     by.require("payouts:read", merchant_id)
     by.require_whole()

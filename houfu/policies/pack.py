@@ -198,7 +198,7 @@ class CrossPlatform(_Part, frozen=True):
 
 
 class Splits(_Part, frozen=True):
-    """L8: who confirms a party and a rule; `tell_seconds` lie at least between two words to a partner about one store."""
+    """L8: who confirms a party and a rule; at least `tell_seconds` lie between two words to a partner of one store."""
 
     order_permille: Permille
     party_approvers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("legal",)

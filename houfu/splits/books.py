@@ -10,13 +10,23 @@ def divide(store_id: int, party_id: int, fen: int) -> Line:
     return Line(Account("claim:settled", store_id), Account("payable:party", party_id), fen)
 
 
+def send(channel_id: int, fen: int) -> Line:
+    """The money leaves the channel's balance before the request does, so that what is concluded later always fits."""
+    return Line(Account("cash:transit", channel_id), Account("cash:channel", channel_id), fen)
+
+
+def unsend(channel_id: int, fen: int) -> Line:
+    """The channel has not given it."""
+    return Line(Account("cash:channel", channel_id), Account("cash:transit", channel_id), fen)
+
+
 def pay(channel_id: int, party_id: int, fen: int) -> Line:
     """The channel has given it."""
-    return Line(Account("payable:party", party_id), Account("cash:channel", channel_id), fen)
+    return Line(Account("payable:party", party_id), Account("cash:transit", channel_id), fen)
 
 
 def deny(store_id: int, party_id: int, claim: str, fen: int, recalled_fen: int) -> Iterator[Line]:
-    """The channel gives nothing: the store's again, less what was refunded of it already."""
+    """The party gets nothing: the store's again, less what was refunded of it already."""
     yield Line(Account("payable:party", party_id), Account(claim, store_id), fen)
     yield take_off(store_id, party_id, recalled_fen)
 

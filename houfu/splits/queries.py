@@ -73,22 +73,19 @@ def shares(merchant_id: int, rule_id: int) -> list[Share]:
 
 
 def rule_facts(merchant_id: int, store_id: int, wanted: Sequence[Wanted], at: datetime) -> RuleFacts:
-    """Gather what decides whether a store's orders may be divided so from an instant on."""
+    """Gather what decides whether a store's orders may be divided so from an instant on.
+
+    Raises:
+        NotFound: a party is not there.
+    """
     account_id = merchants.store(merchant_id, store_id).channel_account_id
-    ids = [share.party_id for share in wanted]
-    known = {p.id: p for p in Party.objects.filter(merchant_id=merchant_id, id__in=ids)}
-    bound = Binding.objects.filter(merchant_id=merchant_id, party_id__in=ids, channel_account_id=account_id)
+    known = [party(merchant_id, share.party_id) for share in wanted]
+    bound = Binding.objects.filter(merchant_id=merchant_id, channel_account_id=account_id)
     states = dict(bound.values_list("party_id", "state"))
-    day = clock.business_day(at)
-    facts = []
-    for id_ in ids:
-        p = known.get(id_)
-        facts.append(
-            PartyFacts(id_, p.state, p.purpose_class, states.get(id_, ""), p.valid_from, p.valid_until)
-            if p
-            else PartyFacts(id_, None, "", "", day, day)
-        )
-    return RuleFacts(day, wanted, facts, cap(merchant_id, account_id))
+    facts = [
+        PartyFacts(p.id, p.state, p.purpose_class, states.get(p.id, ""), p.valid_from, p.valid_until) for p in known
+    ]
+    return RuleFacts(clock.business_day(at), wanted, facts, cap(merchant_id, account_id))
 
 
 def party_content(party: Party, contract: rules.Content | None = None) -> rules.Content:

@@ -24,10 +24,10 @@ class Wanted:
 
 @dataclass(frozen=True)
 class PartyFacts:
-    """What of a party decides whether it may get a share from a day on; a state of None is of none that is there."""
+    """What of a party decides whether it may get a share from a day on."""
 
     party_id: int
-    state: str | None
+    state: str
     purpose_class: str
     binding: str
     valid_from: date
@@ -66,7 +66,7 @@ def refusals(facts: RuleFacts, order_permille: int, denied: Sequence[str]) -> li
             found.append(Reason("purpose_denied", "P8", who, "Name another party: nobody is paid for this purpose."))
         if party.binding != "bound":
             found.append(Reason("party_unbound", "L8", who, "Bind the party at the channel first."))
-        if facts.day < party.valid_from and facts.shares:
+        if facts.day < party.valid_from:
             figures = {**who, "valid_from": party.valid_from.isoformat()}
             found.append(Reason("contract_not_begun", "L8", figures, "Let the rule begin when the contract does."))
         if facts.day > party.valid_until:

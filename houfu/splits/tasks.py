@@ -65,7 +65,10 @@ def recall_refunds(by: Actor, limit: int = 500) -> int:
     """Spread refunds over the parties of their orders, and return of how many orders."""
     found = queries.orders_to_recall(limit)
     for merchant_id, order_id in found:
-        actions.recall(by=by, merchant_id=merchant_id, order_id=order_id)
+        try:
+            actions.recall(by=by, merchant_id=merchant_id, order_id=order_id)
+        except Refused as refusal:
+            log.warning("refunds of order %s wait: %s", order_id, refusal)
     return len(found)
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
@@ -15,6 +15,7 @@ from django.test import Client
 from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
 from houfu.buyers import actions as buyers
+from houfu.channels.port import Bond
 from houfu.jobs import actions as jobs
 from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
@@ -22,6 +23,7 @@ from houfu.kernel import db
 from houfu.limits import actions as limits
 from houfu.limits.models import Filing
 from houfu.merchants import actions as merchants
+from houfu.merchants import queries as merchant_queries
 from houfu.merchants.models import Store
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
@@ -31,6 +33,8 @@ from houfu.people.actor import KEY_SCOPES, Actor, operator
 from houfu.people.sign_in import sessions
 from houfu.risk import actions as risk
 from houfu.risk.models import Alert, Decision
+from houfu.splits import actions as splits
+from houfu.splits.rules import Wanted
 from houfu.testing.company import PAYLOAD, answer, passkey
 from houfu.testing.passkeys import b64
 from houfu.testing.world import (
@@ -117,6 +121,7 @@ class Ground:
         self.other: dict[str, object] = {}
         self.hire()
         self.open_stores()
+        self.bind()
         self.sell()
         self.share()
         self.ask()
@@ -235,10 +240,45 @@ class Ground:
     def _pool(self, group_id: int, *stores: int) -> int:
         return signed_pool(self.shop, group_id, stores, share=3)
 
+    def bind(self) -> None:
+        """Have a supplier and a carrier, and a rule in two stores by which the supplier gets a tenth."""
+        shop, m, finance = self.shop, self.merchant_id, self.people["finance"]
+        account = merchant_queries.channel_account(m, shop.account_id)
+        splits.note_cap(by=WORKER, account=account, permille=900)
+        for name, relation in (("party", "supplier"), ("carrier", "carrier"), ("party_revoked", "supplier")):
+            party = splits.register(
+                by=finance, merchant_id=m, relation=relation, kind="alipay", purpose_class="supplier_payment",
+                holder="某某", account=f"{name}@mill.example", contract="HT", valid_from=date(2025, 1, 1),
+                valid_until=date(2025, 12, 31),
+            )  # fmt: skip
+            shop.agree(f"party/{party.id}")
+            splits.follow_confirmation(by=WORKER, merchant_id=m, id=party.id)
+            bound = splits.bind(by=finance, merchant_id=m, id=party.id, channel_account_id=shop.account_id)
+            splits.note_bond(by=WORKER, merchant_id=m, id=bound.id, bond=Bond.BOUND)
+            self.own[name] = party.id
+        splits.revoke(by=finance, merchant_id=m, id=self.own["party_revoked"])
+        for store in self.stores[:2]:
+            rule = self._rule(store)
+            shop.agree(f"split_rule/{rule}")
+            splits.follow_agreement(by=WORKER, merchant_id=m, id=rule)
+        self.own["split_rule_off"] = self._rule(self.own["store_alone"])
+        splits.call_off(by=finance, merchant_id=m, id=self.own["split_rule_off"])
+        self.own["split_rule"] = self._rule(self.own["store_alone"])
+        agreed = splits.agree_logistics(
+            by=OPERATOR, merchant_id=m, carrier_id=self.own["carrier"], channel_account_id=shop.account_id,
+            document="WL", valid_from=date(2025, 1, 1), valid_until=date(2025, 12, 31),
+        )  # fmt: skip
+        self.own["agreement"] = agreed.id
+
+    def _rule(self, store: int) -> int:
+        shares = [Wanted(self.own["party"], permille=100)]
+        by = self.people["finance"]
+        return splits.propose(by=by, merchant_id=self.merchant_id, store_id=store, shares=shares).id
+
     def sell(self) -> None:
         shop, (a, b, *_) = self.shop, self.stores
         for store, things in ((a, self.own), (b, self.other)):
-            shop.earn(500_000, store=store)
+            things["order_split"] = shop.earn(500_000, store=store)[0]
             things["order"] = shop.place(1_000, store=store)[0].id
         self.own["order_cancelled"] = shop.place(1_000, store=a)[0].id
         orders.cancel(by=shop.owner, merchant_id=self.merchant_id, steps=shop.steps(self.own["order_cancelled"]))
@@ -419,6 +459,10 @@ def _callers(ours: Ground, visitor: Actor) -> dict[str, Caller]:
     callers = {"anonymous": Caller(m)}
     callers |= {role: signed_in(by) for role, by in ours.people.items()}
     callers |= {name: with_key(m, scopes)[0] for name, scopes in KEYS.items()}
+    _, token = splits.create_key(
+        by=OPERATOR, merchant_id=m, party_id=ours.own["party"], name="mill", store_ids=[ours.own["store"]]
+    )
+    callers["key_partner"] = Caller(m, {"Authorization": f"Bearer {token}"})
     callers["key_platform"], _ = with_key(0, KEY_SCOPES)
     callers["operator"] = operator_ = signed_in(visitor)
     let_in = people.ask_access(

@@ -11,7 +11,7 @@ import pytest
 import houfu
 from houfu.approvals.states import APPROVAL
 from houfu.channels.port import Dedupe, Verdict
-from houfu.channels.simulator.server.behaviours import DONE, NOTICES
+from houfu.channels.simulator.server.behaviours import DONE, NOTICES, SPLIT_DONE
 from houfu.channels.simulator.server.store import SCRIPT
 from houfu.cli.main import NOUNS
 from houfu.imports import mapping
@@ -25,6 +25,7 @@ from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.states import ACCESS, STAFF
 from houfu.risk.rules import RULES
 from houfu.risk.states import MACHINES as RISK
+from houfu.splits.states import MACHINES as SPLITS
 from houfu.webhooks.states import DELIVERY, ENDPOINT
 from houfu.webhooks.wire import OUTCOMES
 
@@ -110,6 +111,7 @@ def test_every_setting_is_explained():
 MACHINES = {
     "order": ORDER, "payout": PAYOUT, **LIMITS, "store": STORE, "staff": STAFF, "access": ACCESS, "data_key": DATA_KEY,
     "beneficiary": BENEFICIARY, "approval": APPROVAL, "job": JOB, "endpoint": ENDPOINT, "delivery": DELIVERY, **RISK,
+    **SPLITS,
 }  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def test_the_end_of_a_dispute_is_drawn_too():
 
 def test_every_behaviour_of_the_simulated_channel_is_explained():
     text = (DOCS / "channels.md").read_text()
-    words = [*DONE, *NOTICES, *SCRIPT, *(verdict.name for verdict in Verdict), *(dedupe.value for dedupe in Dedupe)]
+    words = [*DONE, *SPLIT_DONE, *NOTICES, *SCRIPT, *(v.name for v in Verdict), *(dedupe.value for dedupe in Dedupe)]
     assert [word for word in words if f"`{word}`" not in text] == []
 
 

@@ -1,5 +1,4 @@
-"""What payouts and splits do to lots: money taken oldest first or in parts, given back, orders closed once all of theirs
-has left (W2, L8)."""
+"""What payouts and splits do to lots: money taken and given back, orders closed once all has left (W2, L8)."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -5,6 +5,7 @@ from itertools import permutations
 
 import pytest
 
+from houfu.channels import rules as channel_rules
 from houfu.channels.port import Dedupe, Verdict
 from houfu.history.models import Link
 from houfu.kernel import clock, crash

@@ -125,7 +125,7 @@ def create_key(
 def create_partner_key(
     *, by: Actor, merchant_id: int, partner_id: int, name: str, store_ids: Sequence[int], expires_at: datetime
 ) -> tuple[ApiKey, str]:
-    """Make a key by which a partner reads the limits of named stores and nothing else, and return it with its token (L8).
+    """Make a key by which a partner reads the limits of named stores alone, and return it with its token (L8).
 
     Args:
         partner_id: the party whose key it is; whoever calls knows it, and the stores, to be the merchant's.

@@ -33,10 +33,7 @@ class ApiKey(HttpBearer):
     """`Authorization: Bearer hf_…`."""
 
     def authenticate(self, request: HttpRequest, token: str) -> Actor:
-        actor = identify(request, token)
-        if PARTNER in actor.scopes and not PARTNERS_DOOR.fullmatch(request.path):
-            raise Forbidden(scope=PARTNER)
-        return _entered(actor)
+        return _entered(identify(request, token))
 
 
 class SessionToken(APIKeyHeader):
@@ -84,6 +81,8 @@ def identify(request: HttpRequest, token: str = "") -> Actor:
         return known
     if said := token or request.headers.get("Authorization", "").removeprefix("Bearer "):
         found = queries.actor_of(said, guard.peer(request))
+        if PARTNER in found.scopes and not PARTNERS_DOOR.fullmatch(request.path):
+            raise Forbidden(scope=PARTNER)
         found = signatures.checked(found, request, found.merchant_id or 0)
     else:
         found = queries.actor_of_session(session_of(request), guard.device(request), guard.peer(request))

@@ -187,7 +187,7 @@ CONTRACT = ("contract", "valid_from", "valid_until")
 
 @db.action
 def bind(*, by: Actor, merchant_id: int, id: int, channel_account_id: int) -> Binding:
-    """Have the channel asked to give a confirmed party parts of what an account is credited; asking twice changes nothing.
+    """Have the channel asked to give a confirmed party parts of what an account is credited; twice changes nothing.
 
     Raises:
         PartyNotConfirmed: nothing was asked.
@@ -310,11 +310,11 @@ def agree_logistics(
         store_id: the one store that it is for; None for all that collect under the account.
 
     Raises:
-        CarrierNeeded, BadAgreement: nothing was noted.
+        NotFound, CarrierNeeded, BadAgreement: nothing was noted.
     """
     by.require("platform:write")
-    carrier = Party.objects.filter(merchant_id=merchant_id, id=carrier_id).first()
-    if carrier is None or (carrier.relation, carrier.state) != ("carrier", "confirmed"):
+    carrier = queries.party(merchant_id, carrier_id)
+    if (carrier.relation, carrier.state) != ("carrier", "confirmed"):
         raise CarrierNeeded(carrier_id=carrier_id)
     return merchants.note_logistics_agreement(
         by=by,

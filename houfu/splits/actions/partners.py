@@ -67,8 +67,8 @@ def add_endpoint(
 
 
 def _partner(by: Actor, scope: str, merchant_id: int, party_id: int, store_ids: Sequence[int]) -> Party:
-    by.require_whole()
     party = queries.access_party(by, scope, merchant_id, party_id)
+    by.require_whole()
     for store_id in store_ids:
         merchants.store(merchant_id, store_id)
     if party.state != "confirmed":

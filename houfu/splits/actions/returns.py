@@ -47,7 +47,8 @@ def errand(back: Return) -> Errand:
         queries.attempt(back.merchant_id, return_id=back.id),
         queries.attempt(back.merchant_id, split_id=split.id),
     )
-    assert sent and given
+    assert sent
+    assert given
     party = queries.party(back.merchant_id, _part(back).party_id)
     receiver = Receiver(parties.payee(party), back.amount_fen)
     wanted = TakeBack(account.principal, sent.request_no, given.request_no, receiver, sent.sent_at)

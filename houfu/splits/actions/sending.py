@@ -57,6 +57,7 @@ def begin(*, by: Actor, merchant_id: int, id: int, worker: str) -> bool:
 
     Raises:
         CopiedInstance: this database is a copy and sends nothing.
+        InsufficientBalance: the channel's balance does not hold the money; nothing moved.
     """
     fence.check()
     split = held(merchant_id, id)
@@ -81,6 +82,8 @@ def begin(*, by: Actor, merchant_id: int, id: int, worker: str) -> bool:
     states.move("begin", Split, _key(split), next_action_at=now + channel_rules.LEASE)
     number = rules.request_no("split", merchant_id, split.order_id, split.no, *content)
     Attempt.objects.create(merchant_id=merchant_id, request_no=number, split_id=id, worker=worker, sent_at=now)
+    total_fen = sum(fen for _, fen in content)
+    ledger.post(merchant_id, ids.new(), "splits.send", now, [books.send(split.channel_account_id, total_fen)])
     history.record("split.begun", by=by, merchant_id=merchant_id, subject=f"split/{id}", worker=worker)
     crash.point("split.before_begin_commits")
     return True
@@ -181,7 +184,9 @@ def _deny(by: Actor, split: Split, part: Part, code: str, now: datetime) -> None
     if fen:
         claim = orders.unsplit(by=by, merchant_id=merchant_id, order_id=split.order_id, amount_fen=fen, at=now)
     returns.take_off(part, now)
-    post(merchant_id, "splits.deny", now, books.deny(split.store_id, part.party_id, claim, fen, part.recalled_fen))
+    lines = [*books.deny(split.store_id, part.party_id, claim, fen, part.recalled_fen)]
+    lines.append(books.unsend(split.channel_account_id, part.sent_fen or 0))
+    post(merchant_id, "splits.deny", now, lines)
     orders.offset_deficits(by=by, merchant_id=merchant_id, store_ids=[split.store_id], at=now)
 
 

@@ -48,7 +48,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT x.id FROM splits_rule x
             WHERE x.merchant_id = _merchant AND x.store_id = l.store_id AND x.state = 'approved' AND x.begins_at <= w.at
-            ORDER BY x.begins_at DESC LIMIT 1) r
+            ORDER BY x.begins_at DESC, x.id DESC LIMIT 1) r
         WHERE EXISTS (SELECT FROM splits_share h WHERE h.merchant_id = _merchant AND h.rule_id = r.id)
     ), wanted AS MATERIALIZED (
         SELECT row_number() OVER (ORDER BY o.no, h.place) AS n, dense_rank() OVER (ORDER BY o.no)::integer AS of,

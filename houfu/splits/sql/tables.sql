@@ -75,7 +75,7 @@ CREATE TABLE splits_rule (
     CONSTRAINT splits_rule_begins CHECK ((state = 'approved') = (begins_at IS NOT NULL) AND begins_at >= not_before)
 );
 CREATE UNIQUE INDEX splits_rule_one_proposed ON splits_rule (merchant_id, store_id) WHERE state = 'proposed';
-CREATE UNIQUE INDEX splits_rule_in_force ON splits_rule (merchant_id, store_id, begins_at) WHERE state = 'approved';
+CREATE INDEX splits_rule_in_force ON splits_rule (merchant_id, store_id, begins_at) WHERE state = 'approved';
 CREATE TABLE splits_share (
     merchant_id bigint NOT NULL,
     rule_id bigint NOT NULL,

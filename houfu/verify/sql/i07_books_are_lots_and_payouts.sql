@@ -23,8 +23,11 @@ WITH lots AS (
         ('fee:recovered', p.store_id, CASE p.state WHEN 'paid' THEN p.fee_fen ELSE 0 END)) AS v (kind, owner, fen)
 ), parts AS (
     SELECT q.merchant_id, v.kind, v.owner, v.fen
-    FROM splits_part q CROSS JOIN LATERAL (VALUES
-        ('payable:party', q.party_id, CASE q.state WHEN 'owed' THEN q.amount_fen - q.off_fen ELSE 0 END)) AS v (kind, owner, fen)
+    FROM splits_part q JOIN splits_split s ON (s.merchant_id, s.id) = (q.merchant_id, q.split_id)
+    CROSS JOIN LATERAL (VALUES
+        ('cash:transit', s.channel_account_id, q.sent_fen), ('payable:party', q.party_id, q.amount_fen - q.off_fen)
+    ) AS v (kind, owner, fen)
+    WHERE q.state = 'owed'
 ), recalled AS (
     SELECT e.merchant_id, 'recall' AS kind, l.store_id AS owner, e.recalled_fen AS fen
     FROM orders_event e JOIN orders_lot l ON (l.merchant_id, l.id) = (e.merchant_id, e.order_id) WHERE e.recalled_fen > 0

@@ -12,6 +12,7 @@ from django.db import connection
 
 from houfu.approvals import actions as approvals
 from houfu.buyers import actions as buyers
+from houfu.channels.port import Verdict
 from houfu.kernel import clock
 from houfu.kernel.clock import SteppedClock, shanghai, standing_at
 from houfu.limits import actions as limits
@@ -24,6 +25,8 @@ from houfu.people.actor import operator
 from houfu.risk import actions as risk
 from houfu.risk import queries as risk_queries
 from houfu.site import worker
+from houfu.splits.rules import Wanted
+from houfu.splits.tests.ground import Chain
 from houfu.testing.company import open_company
 from houfu.testing.platforms import open_platforms
 from houfu.testing.plugin import MONDAY_TEN, own_database
@@ -151,6 +154,15 @@ CASES = [
         " AND buyer IS NULL",
     ),
     (
+        "i04_splits_are_whole", ("i15_divisions_are_sealed",),
+        "UPDATE splits_division SET net_fen = net_fen + 1, kept_fen = kept_fen + 1",
+    ),
+    ("i04_splits_are_whole", (), "UPDATE splits_part SET returned_fen = 0 WHERE returned_fen > 0"),
+    (
+        "i04_splits_are_whole", ("i07_books_are_lots_and_payouts",),
+        "UPDATE orders_lot SET split_fen = split_fen - 1 WHERE split_fen > 0",
+    ),
+    (
         "i05_no_account_below_zero", (),
         "ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_floor; "
         + BANK + "(1, 'cash:bank', 1, 'CNY', 'debit', false, -5), (1, 'cash:bank', 2, 'CNY', 'debit', false, 5);"
@@ -209,7 +221,13 @@ CASES = [
     ("i07_conversions_come_home", (), "UPDATE limits_true_up SET in_use_fen = in_use_fen + 1"),
     ("i07_conversions_come_home", (), "UPDATE limits_true_up SET month = month - interval '1 month'"),
     ("i07_conversions_come_home", (), "DELETE FROM limits_true_up"),
+    (
+        "i07_books_are_lots_and_payouts", ("i04_splits_are_whole",),
+        "UPDATE splits_return SET state = 'returned' WHERE state = 'failed'",
+    ),
     ("i08_one_attempt_each", (), "DELETE FROM payouts_attempt"),
+    ("i08_one_attempt_each", (), "DELETE FROM splits_attempt WHERE split_id IS NOT NULL"),
+    ("i08_one_attempt_each", (), "DELETE FROM splits_attempt WHERE return_id IS NOT NULL"),
     (
         "i08_one_attempt_each", (),
         "INSERT INTO payouts_attempt SELECT merchant_id, id, 'HF', 'w', now() FROM payouts_payout"
@@ -243,6 +261,8 @@ CASES = [
         "i13_settlements_have_lines", (),
         "UPDATE reconciliation_line SET outcome = 'break', code = 'lost' WHERE kind = 'settlement'",
     ),
+    ("i14_parties_and_rules_were_agreed_to", (), "UPDATE splits_party SET valid_until = valid_until + 1"),
+    ("i14_parties_and_rules_were_agreed_to", (), "UPDATE splits_share SET permille = permille + 1 WHERE permille > 0"),
     ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET chain = '{legal}' WHERE state = 'paid'"),
     ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET hold_class = 'frequency' WHERE state = 'paid'"),
     ("i14_payouts_were_agreed_to", (), "UPDATE payouts_payout SET aggregated_fen = aggregated_fen + 1"),
@@ -281,6 +301,7 @@ CASES = [
         " (SELECT merchant_id, id FROM orders_order ORDER BY 1, 2 LIMIT 1)",
     ),
     ("i15_decisions_are_sealed", (), "UPDATE orders_order SET batch = gen_random_uuid() WHERE state = 'declined'"),
+    ("i15_divisions_are_sealed", (), "UPDATE splits_division SET kept_for = '{store_in_deficit}'"),
     ("i15_history_is_unbroken", (), "UPDATE history_link SET actor = 'nobody' WHERE seq = 2"),
     ("i15_history_is_unbroken", (), "UPDATE history_link SET at = at + interval '1 microsecond' WHERE seq = 1"),
     ("i15_history_is_unbroken", (), "DELETE FROM history_link WHERE seq = 2"),
@@ -434,6 +455,21 @@ def _pools_of_every_kind():
     limits.join_pool(by=by, merchant_id=m, pool_id=draft, store_id=shop.stores[1])
 
 
+def _splits_of_every_end():
+    """A merchant whose supplier and carrier got, were denied, gave back and kept parts of orders."""
+    chain = Chain()
+    mill, road = chain.party(), chain.party("carrier")
+    chain.rule(Wanted(mill.id, permille=600), Wanted(road.id, fixed_fen=1_500))
+    kept, denied, back, _ = (chain.sell(100_000) for _ in range(4))
+    chain.send(kept, Verdict.PAID, Verdict.PAID)
+    chain.send(denied, Verdict.PAID, Verdict.DENIED)
+    chain.send(back, Verdict.PAID, Verdict.PAID)
+    for order_id, verdict in ((back, Verdict.PAID), (kept, Verdict.DENIED)):
+        chain.refund(order_id, 10_000)
+        for each in chain.recall(order_id):
+            chain.come_back(each, verdict)
+
+
 def _money_of_every_end(channel):
     """A merchant whose orders went all the way through the channel, with payouts of many ends and all their lines."""
     shop = open_shop(own_limit_fen=30_000_000)
@@ -525,6 +561,7 @@ def whole(simulator):
         _lines_of_buyers()
         _conversions_of_every_kind()
         _pools_of_every_kind()
+        _splits_of_every_end()
         _signatures_of_every_kind()
         _risk_of_every_kind(simulator.hands)
         _told_of_every_end()

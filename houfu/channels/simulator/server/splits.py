@@ -153,7 +153,9 @@ def _execute_split(
             why = "balance_not_enough"
         if not why:
             store.executed(principal, f"{request_no}/{part['place']}", part["amount_fen"], now)
-            store.book(principal, "split", f"{request_no}/{part['place']}", part["amount_fen"], 0, -part["amount_fen"], now)
+            store.book(
+                principal, "split", f"{request_no}/{part['place']}", part["amount_fen"], 0, -part["amount_fen"], now
+            )
         store.db.execute(
             "UPDATE receiver SET status = ?, code = ? WHERE principal = ? AND request_no = ? AND place = ?",
             ["denied" if why else "paid", why, principal, request_no, part["place"]],
