@@ -55,10 +55,10 @@ def actor_of(token: str, ip: str = "") -> Actor:
         raise Unauthenticated()
     if key.revoked_at or key.expires_at <= clock.now() or not _within(key.networks, ip):
         raise Unauthenticated()
-    return _actor_of_key(key, holder, ip)
+    return _actor_of_key(key, holder, ip, must_sign=key.must_sign)
 
 
-def _actor_of_key(key: ApiKey, holder: Staff | None, ip: str = "") -> Actor:
+def _actor_of_key(key: ApiKey, holder: Staff | None, ip: str = "", *, must_sign: bool = False) -> Actor:
     actor = Actor(
         label=f"key/{key.id}",
         person=key.person,
@@ -67,7 +67,7 @@ def _actor_of_key(key: ApiKey, holder: Staff | None, ip: str = "") -> Actor:
         kind="key",
         stores=None if key.store_ids is None else frozenset(key.store_ids),
         ip=ip,
-        unsigned=key.must_sign or key.public_key is not None,
+        unsigned=must_sign or key.public_key is not None,
         api_version=key.api_version,
     )
     if holder is None:

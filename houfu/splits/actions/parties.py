@@ -107,7 +107,8 @@ def register(
         "INSERT INTO splits_party (merchant_id, relation, kind, purpose_class, holder, account_sealed, account_digest,"
         " account_tail, contract, valid_from, valid_until, state, registered_by, person, registered_at)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'registered', %s, %s, %s) RETURNING id",
-        [merchant_id, relation, kind, purpose_class, holder, data_keys.seal(account, _place(merchant_id, digest), merchant_id), digest,
+        [merchant_id, relation, kind, purpose_class, holder,
+         data_keys.seal(account, _place(merchant_id, digest), merchant_id), digest,
          account[-4:], contract, valid_from, valid_until, by.label, by.person, now],
     )[0].id  # fmt: skip
     _note("registered", by, merchant_id, party_id, relation=relation, purpose_class=purpose_class, tail=account[-4:])
