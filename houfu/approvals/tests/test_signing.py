@@ -5,9 +5,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from allauth.core import context
 from allauth.mfa.totp.internal import auth as totp
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.test import RequestFactory
 
 from houfu.approvals import actions, queries
 from houfu.approvals.queries import NotApproved
@@ -430,7 +432,10 @@ def coded(monkeypatch):
     user = User.objects.create(username=f"sun-{shop.m}@shop.example")
     db.rows("INSERT INTO people_login VALUES (%s, %s, %s)", [user.pk, shop.m, shop.sun.staff_id])
     secret = totp.generate_totp_secret()
-    totp.TOTP.activate(user, secret)
+    request = RequestFactory().get("/")
+    request.user = user
+    with context.request_context(request):
+        db.action(totp.TOTP.activate)(user, secret)
 
     def shown(later=0):
         instant[0] += later
