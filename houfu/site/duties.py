@@ -18,15 +18,23 @@ FOR_A_MERCHANT = frozenset(
         "POST /v1/merchants/{merchant_id}/stores/{store_id}/grants",
         "POST /v1/merchants/{merchant_id}/stores/{store_id}/reductions",
         "POST /v1/merchants/{merchant_id}/pools/{pool_id}/grants",
+        "POST /v1/merchants/{merchant_id}/filings/{filing_id}:accept",
+        "POST /v1/merchants/{merchant_id}/filings/{filing_id}:return",
+        "POST /v1/merchants/{merchant_id}/recognitions/{recognition_id}:accept",
+        "POST /v1/merchants/{merchant_id}/recognitions/{recognition_id}:refuse",
+        "POST /v1/merchants/{merchant_id}/logistics-agreements",
+        "POST /v1/merchants/{merchant_id}/logistics-agreements/{agreement_id}:end",
     }
 )
 # Alerts, cases, measures and appeals are compliance's, whoever the merchant.
 AREAS_FOR_A_MERCHANT = ("/v1/risk/",)
-# For all merchants at once: who there is, a new one, and what a rule would have said to all of them.
+# For all merchants at once: who there is, a new one, what a rule would have said to all of them, and a buyer's score,
+# which is no merchant's.
 FOR_ALL = frozenset(
     {
         "GET /v1/merchants",
         "POST /v1/merchants",
         "POST /v1/risk/rules/{rule}/versions/{version}/backtests",
+        "POST /v1/buyer-scores:ask",
     }
 )
