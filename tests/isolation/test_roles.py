@@ -18,7 +18,8 @@ MONEY = ("payouts_attempt", "payouts_run")
 KEYS = {
     "risk_observation.ip",
     "kernel_answer.body_sealed", "kernel_data_key.kek", "kernel_data_key.state", "kernel_data_key.wrapped",
-    "payouts_beneficiary.account_sealed", "webhooks_key.private_sealed", "webhooks_key.secret_sealed",
+    "payouts_beneficiary.account_sealed", "splits_party.account_sealed",
+    "webhooks_key.private_sealed", "webhooks_key.secret_sealed",
 }  # fmt: skip
 
 

@@ -124,6 +124,25 @@ def test_both_ways_give_the_same_answers_while_what_may_be_used_changes(
             ]
 
 
+def file(shop, accepted_at):
+    """Let the form of a shop's pool have been raised, and accepted where an instant is given."""
+    key = [shop.merchant_id]
+    db.rows(
+        "INSERT INTO limits_filing (merchant_id, pool_id, state, policy, limit_fen, figure_fen, triggered_at)"
+        " SELECT merchant_id, id, 'triggered', 'x', limit_fen, 1, now() FROM limits_pool WHERE merchant_id = %s"
+        " ON CONFLICT DO NOTHING",
+        key,
+    )
+    if accepted_at is None:
+        return
+    for state, more in (
+        ("drafting", ""), ("in_review", ", form = '{}'"), ("submitted", ", reference = 'BA-1', submitted_at = now()"),
+        ("accepted", f", acceptance = 'OK-1', accepted_at = '{accepted_at.isoformat()}'"),
+    ):  # fmt: skip
+        db.rows(f"UPDATE limits_filing SET state = '{state}'{more} WHERE merchant_id = %s", key)
+    db.rows("UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s", [accepted_at, *key])
+
+
 @settings(max_examples=10, deadline=None)
 @given(
     beyond=st.integers(-2, 2), split=st.lists(st.integers(1, 30_000_000), max_size=4), before=st.booleans(),
@@ -138,11 +157,7 @@ def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
         twins = [open_twin(10_000_000, gate_fen + 20_000_000, 9, 0) for _ in range(2)]
         answers = []
         for shop, more in zip(twins, ((), (TOO_MUCH,)), strict=True):
-            if filed is not None:
-                db.rows(
-                    "UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s",
-                    [at + timedelta(microseconds=filed), shop.merchant_id],
-                )
+            file(shop, None if filed is None else at + timedelta(microseconds=filed))
             answers.append(legs(shop, [(0, 10_000_000), *((0, fen) for fen in amounts)], *more))
     assert answers[0] == answers[1]
     taken = sum(answer[1] for answer in answers[0])

@@ -200,6 +200,7 @@ def test_all_that_was_settled_is_somewhere(channel, platform):
         "channel_fees_fen": 3_600,
         "refunded_fen": 100_000,
         "deficit_fen": 70_000,
+        "split_fen": 0,
         "not_matured_fen": 99_400,
         "disputed_fen": 99_400,
         "deficit_repaid_fen": 70_000,

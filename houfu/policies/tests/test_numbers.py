@@ -109,7 +109,12 @@ RULES = {
         "cross_platform.confirm_hours": 72,
         "cross_platform.recognition_approvers": ["owner"],
     },
-    "L8": {"splits.order_permille": 900},
+    "L8": {
+        "splits.order_permille": 900,
+        "splits.party_approvers": ["legal"],
+        "splits.rule_approvers": ["legal"],
+        "splits.tell_seconds": 5,
+    },
     "K1": {"risk.usage_alert_permille": 700, "risk.usage_calm_permille": 650},
     "K2": {"risk.device_payouts": 5, "risk.device_hours": 72},
     "K3": {

@@ -162,6 +162,8 @@ def test_the_message_is_thin_and_of_nothing_else(told, clock):
     assert bodies[0]["data"].keys() == {"merchant_id", "seq", "subject", "store_id"}
     assert bodies[0]["data"]["store_id"] == told.shop.store
     assert len(webhook_queries.messages(told.m, everything.id, 100)) > 1
+    for endpoint in (told.endpoint, everything):  # nobody is there to be told
+        webhooks.remove(by=told.shop.owner, merchant_id=told.m, id=endpoint.id)
 
 
 def test_a_partners_endpoint_cannot_be_made_to_tell_more(told):

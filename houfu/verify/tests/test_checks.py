@@ -112,8 +112,9 @@ CASES = [
     (
         "i03_draws_within_caps", (),
         "INSERT INTO limits_bands OVERRIDING SYSTEM VALUE"
-        " SELECT merchant_id, 9, id, 'xx', '{}', 'accepted', 'x', now(), 'x', opened_at - interval '1 hour'"
-        " FROM limits_pool; INSERT INTO limits_band SELECT merchant_id, 9, 'x', '10:00', '09:59', 5 FROM limits_pool",
+        " SELECT merchant_id, 900 + id, id, 'xx', '{}', 'accepted', 'x', now(), 'x', opened_at - interval '1 hour'"
+        " FROM limits_pool; INSERT INTO limits_band"
+        " SELECT merchant_id, 900 + id, 'x', '10:00', '09:59', 5 FROM limits_pool",
     ),
     (
         "i03_legs_follow_events", ("i15_steps_are_sealed",),

@@ -56,7 +56,8 @@ def test_what_stands_comes_first_then_what_changes_and_nothing_of_another_mercha
         assert snapshot["stores"][0]["effective_fen"] == queries.figures(
             ours.owner, ours.merchant_id, ours.store
         ).effective_fen  # fmt: skip
-        assert snapshot["pools"] == [{"pool_id": pool_id, "state": "active", "limit_fen": 50_000, "free_fen": 50_000}]
+        fen = dict.fromkeys(("limit_fen", "free_fen", "usable_fen", "room_fen"), 50_000)
+        assert snapshot["pools"] == [{"pool_id": pool_id, "state": "active", **fen}]
         theirs.place(1_000)
         Caller(door, ours.merchant_id)(
             "POST", "/orders", {"id": "D1", "store_id": ours.store, "amount_fen": 120_000}
