@@ -140,9 +140,8 @@ def _file(stage: Stage, shop: Shop, pool_id: int, legal: Person) -> None:
     shop.api.post(f"{path}:review", {"purpose": "雨天与晚市备货", "contact": "孙丽"})
     agree(legal, path[1:].replace("filings", "filing"))
     shop.api.post(f"{path}:submit", {"reference": "BA-2025-112"})
-    accept = f"/merchants/{shop.merchant_id}{path}:accept"
-    filed = stage.root.post(accept, {"acceptance": "OK-2025-112"})
-    _expect(stage, "the filing is accepted", "accepted", filed["state"])
+    stage.command("filing", "accept", str(shop.merchant_id), str(filing["id"]), "OK-2025-112", "--as", "han")
+    _expect(stage, "the filing is accepted", "accepted", shop.api.get(path)["state"])
     stage.move(minutes=30)
     _expect(stage, "the gate half an hour later", None, _made(stage, shop, pool_id)["gate_fen"])
 

@@ -292,7 +292,6 @@ def let_time_pass(histories: Sequence[History], now: datetime) -> None:
                 member.state = "active"
         if h.conversions:
             true_up(h, now)
-        h.over = min(h.over, max(h.owed - h.line, 0))
 
 
 def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any, Any]]:
