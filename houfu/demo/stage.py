@@ -272,7 +272,7 @@ class Stage:
         return found
 
     def _open_terminal(self) -> subprocess.Popen[str]:
-        command = dies_with_us([sys.executable, "-m", "houfu.demo.terminal"], "TERM")
+        command = dies_with_us([sys.executable, "-m", "houfu.cli.terminal"], "TERM")
         log = self._ends.enter_context((self.home / "demo.log").open("a"))
         environment = {**_environment(), "HOUFU_HOME": str(self.home)}
         return subprocess.Popen(

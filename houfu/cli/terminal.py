@@ -5,6 +5,8 @@ import io
 import json
 import sys
 
+import click
+
 from houfu.cli.main import cli, refused
 from houfu.kernel.errors import Refused
 
@@ -18,12 +20,12 @@ def main() -> None:
             try:
                 cli.main(args=arguments, prog_name="houfu", standalone_mode=False)
             except Refused as refusal:
-                print(json.dumps(refused(refusal), ensure_ascii=False, default=str))
+                click.echo(json.dumps(refused(refusal), ensure_ascii=False, default=str))
             except SystemExit:
                 pass
             except Exception as error:  # whatever it is, whoever asked is to see it, and may ask again
-                print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        print(json.dumps([said.getvalue(), complained.getvalue()]), flush=True)
+                click.echo(f"{type(error).__name__}: {error}", err=True)
+        click.echo(json.dumps([said.getvalue(), complained.getvalue()]))
 
 
 if __name__ == "__main__":
