@@ -216,6 +216,11 @@ def wish_conversion(dice: Random, h: History, now: datetime) -> int:
     return dice.choice(fit * 6 + [*h.conversions] + [UNKNOWN])
 
 
+def wish_refusal(dice: Random, h: History, now: datetime) -> int:
+    """Name one, mostly of those that are not decided."""
+    return dice.choice([id_ for id_, each in h.conversions.items() if each.state == "asked"] * 8 + [UNKNOWN])
+
+
 def model_confirm(h: History, id_: int, now: datetime) -> str:
     if id_ not in h.conversions:
         return "not_found"
@@ -319,18 +324,18 @@ def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any
         return bool(h.buyer)
 
     rows = [
-        ("join", 8, wish_join, model_join, outside),
-        ("leave", 8, wish_store, model_leave, has_members),
-        ("suspend", 4, wish_store, model_suspend, has_members),
-        ("resume", 6, wish_store, model_resume, suspended),
-        ("wind_down", 3, nothing, model_wind_down, always),
-        ("share", 0.6, wish_share, model_share, always),
-        ("reach", 0.6, wish_reach, model_reach, has_members),
-        ("move", 0.6, wish_move, model_move, always),
-        ("apply", 0.6, wish_apply, model_apply, lambda h: bool(h.emergencies)),
-        ("convert", 3, wish_convert, model_convert, always),
-        ("confirm", 14, wish_conversion, model_confirm, converting),
-        ("refuse_conversion", 3, wish_conversion, model_refuse, converting),
-        ("score", 6, wish_score, model_score, bought),
+        ("join", 4, wish_join, model_join, outside),
+        ("leave", 4, wish_store, model_leave, has_members),
+        ("suspend", 2, wish_store, model_suspend, has_members),
+        ("resume", 3, wish_store, model_resume, suspended),
+        ("wind_down", 2, nothing, model_wind_down, always),
+        ("share", 0.4, wish_share, model_share, always),
+        ("reach", 0.4, wish_reach, model_reach, has_members),
+        ("move", 0.4, wish_move, model_move, always),
+        ("apply", 0.5, wish_apply, model_apply, lambda h: bool(h.emergencies)),
+        ("convert", 2, wish_convert, model_convert, always),
+        ("confirm", 12, wish_conversion, model_confirm, converting),
+        ("refuse_conversion", 20, wish_refusal, model_refuse, converting),
+        ("score", 3, wish_score, model_score, bought),
     ]
     return [(name, weight, wish, model, perform(name), ready) for name, weight, wish, model, ready in rows]
