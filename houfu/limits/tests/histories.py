@@ -187,7 +187,7 @@ class Rule:
         wish: what somebody asks for.
         model: does it to the model, and says what it answers: "" where it is done, else a code.
         perform: does many wishes at once to the product, and says what it answered to each.
-        ready: whether it can be done at all; where it cannot, it is mostly left for another time.
+        ready: whether it can be done at all; where it cannot, it is mostly left for another time, always where `strict`.
     """
 
     name: str
@@ -196,6 +196,7 @@ class Rule:
     model: Callable[[History, Any, datetime], str]
     perform: Callable[[Any, list[tuple[History, Any]]], list[str]]
     ready: Callable[[History], bool] = lambda h: True
+    strict: bool = False
 
 
 # Orders ---------------------------------------------------------------------------------------------------------------

@@ -299,8 +299,8 @@ def let_time_pass(histories: Sequence[History], now: datetime) -> None:
             true_up(h, now)
 
 
-def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any, Any]]:
-    """Return name, weight, wish, model, how it is done and when it can be done, of everything here."""
+def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any, Any, bool]]:
+    """Return name, weight, wish, model, how it is done and when it can be done (strictly or not), of all here."""
 
     def nothing(dice: Random, h: History, now: datetime) -> None:
         return None
@@ -328,7 +328,7 @@ def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any
         ("leave", 4, wish_store, model_leave, has_members),
         ("suspend", 2, wish_store, model_suspend, has_members),
         ("resume", 3, wish_store, model_resume, suspended),
-        ("wind_down", 2, nothing, model_wind_down, always),
+        ("wind_down", 4, nothing, model_wind_down, always),
         ("share", 0.4, wish_share, model_share, always),
         ("reach", 0.4, wish_reach, model_reach, has_members),
         ("move", 0.4, wish_move, model_move, always),
@@ -338,4 +338,7 @@ def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any
         ("refuse_conversion", 20, wish_refusal, model_refuse, converting),
         ("score", 3, wish_score, model_score, bought),
     ]
-    return [(name, weight, wish, model, perform(name), ready) for name, weight, wish, model, ready in rows]
+    return [
+        (name, weight, wish, model, perform(name), ready, ready is converting)
+        for name, weight, wish, model, ready in rows
+    ]

@@ -361,7 +361,7 @@ def rules(world: World) -> list[Rule]:
         Rule("set_dynamic", 3, histories.wish_dynamic, histories.model_dynamic, world.each(set_dynamic)),
         Rule("stop_dynamic", 2, nothing, histories.model_stop, world.each(stop)),
         Rule("adjust", 4, histories.wish_adjust, histories.model_adjust, world.each(adjust), is_dynamic),
-        Rule("withdraw", 3, histories.wish_withdraw, histories.model_withdraw, world.each(withdraw), is_adjusted),
+        Rule("withdraw", 3, histories.wish_withdraw, histories.model_withdraw, world.each(withdraw), is_adjusted, True),
         Rule("bands", 2, histories.wish_bands, histories.model_bands, world.each(band)),
         Rule(
             "unband", 2, lambda dice, h, now: h.bands[0] if h.bands and dice.random() < 0.7 else 10**12,
@@ -409,7 +409,7 @@ def step(world, known, weights, dice, tally, spent):
     now = clocks.now()
     wishes = {rule.name: [] for rule in known}
     for h, rule in zip(world.histories, dice.choices(known, weights, k=len(world.histories)), strict=True):
-        if not rule.ready(h) and dice.random() < 0.94:
+        if not rule.ready(h) and (rule.strict or dice.random() < 0.94):
             rule = known[0]
         wishes[rule.name].append((h, rule.wish(dice, h, now)))
     for rule in known:
