@@ -187,7 +187,7 @@ class Rule:
         wish: what somebody asks for.
         model: does it to the model, and says what it answers: "" where it is done, else a code.
         perform: does many wishes at once to the product, and says what it answered to each.
-        ready: whether it can be done at all; where it cannot, it is mostly left for another time, always where `strict`.
+        ready: whether it can be done at all; where it cannot, it is mostly left alone, always where `strict`.
     """
 
     name: str

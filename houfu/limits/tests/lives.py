@@ -160,7 +160,7 @@ def model_move(h: History, wish: tuple[int, int, int], now: datetime) -> str:
 
 def wish_apply(dice: Random, h: History, now: datetime) -> tuple[int, int]:
     """Ask for whole lots mostly, now and then for more than is missing, or not in lots."""
-    store = dice.choice([*h.emergencies] or h.stores)
+    store = dice.choice([s for s in h.emergencies if h.fen("reduced", s) >= LOT] or h.stores)
     most = min(h.fen("reduced", store), LENT) // LOT * LOT
     return store, max(1, dice.choice((most, most, LOT, most + LOT, most + 1)))
 
@@ -320,6 +320,9 @@ def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any
     def converting(h: History) -> bool:
         return any(each.state == "asked" for each in h.conversions.values())
 
+    def restorable(h: History) -> bool:
+        return any(h.fen("reduced", store) >= LOT for store in h.emergencies)
+
     def bought(h: History) -> bool:
         return bool(h.buyer)
 
@@ -332,13 +335,13 @@ def known(perform: Callable[[str], Any]) -> list[tuple[str, float, Any, Any, Any
         ("share", 0.4, wish_share, model_share, always),
         ("reach", 0.4, wish_reach, model_reach, has_members),
         ("move", 0.4, wish_move, model_move, always),
-        ("apply", 0.5, wish_apply, model_apply, lambda h: bool(h.emergencies)),
+        ("apply", 1.5, wish_apply, model_apply, restorable),
         ("convert", 2, wish_convert, model_convert, always),
         ("confirm", 12, wish_conversion, model_confirm, converting),
         ("refuse_conversion", 20, wish_refusal, model_refuse, converting),
         ("score", 3, wish_score, model_score, bought),
     ]
     return [
-        (name, weight, wish, model, perform(name), ready, ready is converting)
+        (name, weight, wish, model, perform(name), ready, ready in (converting, restorable))
         for name, weight, wish, model, ready in rows
     ]
