@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -70,8 +71,8 @@ def cli(check: bool, folder: Path, names: tuple[str, ...], as_json: bool) -> Non
 def _play(home: Path, stories: Sequence[ModuleType], as_json: bool, *, stay: bool, kept: bool) -> int:
     """Play stories one after another and return the exit code.
 
-    Those whose clock stands elsewhere each have an instance of their own first, which is thrown away; all others share
-    one, whose clock moves forward from story to story.
+    Those whose clock stands elsewhere each have an instance of their own, which is thrown away; all others meanwhile
+    share one, whose clock moves forward from story to story.
 
     Args:
         stay: whether the instance goes on until it is told to end.
@@ -85,14 +86,14 @@ def _play(home: Path, stories: Sequence[ModuleType], as_json: bool, *, stay: boo
     apart, together = _stages(stories)
     figures: list[Figure] = []
     findings: list[object] = []
-    for story in apart:
-        with (
-            tempfile.TemporaryDirectory(prefix="houfu-demo-") as own,
-            _begun(Path(own), [story], figures, say) as stage,
-        ):
-            findings += _perform(stage, [story], say)["findings"]
-    with _begun(home, together, figures, say) as stage:
+    with ThreadPoolExecutor(max_workers=len(apart) + 1) as aside, _begun(home, together, figures, say) as stage:
+        played = [aside.submit(_play_apart, story) for story in apart]
         report = _perform(stage, together, say)
+        for each in played:
+            of_its_own, lines, found = each.result()
+            for line in lines:
+                say(line)
+            figures, findings = [*figures, *of_its_own], [*findings, *found]
         report = {**report, "findings": [*findings, *report["findings"]]}
         _show(figures, report, round(time.monotonic() - started, 1), as_json)
         if stay:
@@ -102,6 +103,17 @@ def _play(home: Path, stories: Sequence[ModuleType], as_json: bool, *, stay: boo
             again = f"houfu --home {shlex.quote(str(home))} up"
             click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
     return 0 if all(figure.holds for figure in figures) and not report["findings"] else 1
+
+
+def _play_apart(story: ModuleType) -> tuple[list[Figure], list[str], list[object]]:
+    """Play a story on an instance of its own; return its figures, what was to be said, and what was found wrong."""
+    figures: list[Figure] = []
+    lines: list[str] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="houfu-demo-") as own,
+        _begun(Path(own), [story], figures, lines.append) as stage,
+    ):
+        return figures, lines, _perform(stage, [story], lines.append)["findings"]
 
 
 def _stages(stories: Sequence[ModuleType]) -> tuple[list[ModuleType], list[ModuleType]]:

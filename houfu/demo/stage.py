@@ -138,6 +138,8 @@ class Stage:
             self._up = subprocess.Popen(dies_with_us(command, "TERM"), stdout=log, stderr=log, env=_environment())
         try:
             self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
+            self._terminal = self._open_terminal()
+            self._ends.callback(self._terminal.terminate)
             token = self.command("key", "create", "0", "--name", "demo", "--person", "demo", "--json")
         except BaseException:
             self.__exit__()
@@ -253,18 +255,29 @@ class Stage:
         return self.command("verify", "--json")
 
     def command(self, *arguments: str) -> dict[str, Any]:
-        """Run a command of an operator at the terminal, and return the JSON that it prints.
+        """Run a command of an operator at the terminal, and return the JSON that it prints, if any.
 
         Raises:
-            StoryStuck: it printed none.
+            StoryStuck: it failed.
         """
-        command = [sys.executable, "-m", "houfu", "--home", str(self.home), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
+        assert self._terminal.stdin
+        assert self._terminal.stdout
+        self._terminal.stdin.write(json.dumps(["--home", str(self.home), *arguments]) + "\n")
+        self._terminal.stdin.flush()
         try:
-            said: dict[str, Any] = json.loads(done.stdout)
+            said, complained = json.loads(self._terminal.stdout.readline() or '["", "it has ended"]')
+            found: dict[str, Any] = json.loads(said or ("" if complained else "{}"))
         except ValueError as error:
-            raise StoryStuck(command=" ".join(arguments), said=done.stderr[-500:]) from error
-        return said
+            raise StoryStuck(command=" ".join(arguments), said=complained[-500:]) from error
+        return found
+
+    def _open_terminal(self) -> subprocess.Popen[str]:
+        command = dies_with_us([sys.executable, "-m", "houfu.cli.terminal"], "TERM")
+        log = self._ends.enter_context((self.home / "demo.log").open("a"))
+        environment = {**_environment(), "HOUFU_HOME": str(self.home)}
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
 
     def earn(self, shop: Shop, amount_fen: int) -> None:
         """Let an order of this amount be received, settled and matured in every store of a shop: two days go by."""

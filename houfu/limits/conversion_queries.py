@@ -116,7 +116,7 @@ def recognised(merchant_id: int, one_account_id: int, other_account_id: int) -> 
 
 def facts(giving: Store, taking: Store, amount_fen: int, recognised: bool, at: datetime) -> Facts:
     """Return what decides about a conversion now."""
-    merchant_id, stands = giving.merchant_id, ledger.balances(giving.merchant_id)
+    merchant_id, stands = giving.merchant_id, ledger.balances(giving.merchant_id, owner=giving.id)
     own = [stands.get(Account(f"q:own:{phase}", giving.id), 0) for phase in ("free", "held", "drawn")]
     asked = Conversion.objects.filter(merchant_id=merchant_id, asked_at__gt=at - LATELY)
     return Facts(

@@ -173,7 +173,7 @@ def proposal(pool: Pool, kind: str, at: datetime, said: Mapping[str, Any]) -> po
         store_id=said.get("store_id") or 0,
         to_store_id=said.get("to_store_id") or 0,
         amount_fen=said.get("amount_fen") or 0,
-        free_fen=ledger.balances(pool.merchant_id).get(giving, 0) if kind == "move" else 0,
+        free_fen=ledger.balances(pool.merchant_id, owner=giving.owner).get(giving, 0) if kind == "move" else 0,
         ends_at=said.get("ends_at"),
     )
 
@@ -301,7 +301,7 @@ def emergencies_due(at: datetime) -> Iterable[Emergency]:
 
 def reduced(merchant_id: int, store_id: int) -> int:
     """Return what is missing of a store's original limit, in fen."""
-    return ledger.balances(merchant_id).get(Account("q:reduced", store_id), 0)
+    return ledger.balances(merchant_id, owner=store_id).get(Account("q:reduced", store_id), 0)
 
 
 def application_document(each: Emergency) -> dict[str, Any]:

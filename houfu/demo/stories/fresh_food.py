@@ -1,11 +1,14 @@
-"""Fresh food: a dynamic pool that follows the clock and the weather, and falls back when nobody knows the weather."""
+"""Fresh food: a dynamic pool that follows the clock and the weather, and whose kitchen pays its suppliers by splits."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from houfu.demo.people import Person, hire
+from houfu.demo.pools import agree, draw_up, grant, sign
 from houfu.demo.stage import Shop, Stage
+from houfu.demo.stories.supply_chain import play_splits
 from houfu.kernel.clock import SHANGHAI, business_day, shanghai
 from houfu.testing.weather import Sky, running_sky
 
@@ -18,18 +21,26 @@ STORES = 6
 
 
 def play(stage: Stage) -> None:
-    """Play the story: a rainy day at six stores, from before the morning market to the evening, and the day after."""
+    """Play the story: orders that are divided, then a rainy day at six stores, and the day after."""
     stage.clock.set(_next(stage, 4))
     with running_sky(stage.clock.now()) as (sky, url):
         entry = {"adapter": "open-meteo", "url": url, "timeout_seconds": 2}
         lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in entry.items())
         with (stage.home / "channels.toml").open("a") as file:
             file.write(f"\n[weather]\n{lines}")
-        shop, pool_id = _open(stage)
-        manager = hire(stage, shop.merchant_id, "regional_manager", "孙丽")
-        _settings(stage, shop, pool_id, manager)
+        shop = stage.open_shop(
+            "杭州某某生鲜有限公司", "91330108MA2GYH7T3L", limit_fen=OWN, stores=STORES + 1, maturity_days=None
+        )
+        owner = hire(stage, shop.merchant_id, "owner", "孙丽")
+        legal = hire(stage, shop.merchant_id, "legal", "陆律")
+        # The kitchen sells for itself; its agreement with a carrier lets the money of all mature at T+1.
+        play_splits(stage, replace(shop, stores=shop.stores[STORES:]), owner, legal, NAME)
+        stage.clock.set(_next(stage, 4))
+        pool_id = _open(stage, shop, owner)
+        _settings(stage, shop, pool_id, owner)
         taken = _morning(stage, shop, pool_id)
         taken += _rain(stage, shop, pool_id, sky)
+        _file(stage, shop, pool_id, legal)
         _silence(stage, shop, pool_id, sky)
         _next_day(stage, shop, pool_id, taken)
 
@@ -45,26 +56,22 @@ def _next(stage: Stage, hour: int, minute: int = 0) -> datetime:
     return found if found > now else found + timedelta(days=1)
 
 
-def _open(stage: Stage) -> tuple[Shop, int]:
-    """Open six stores of one group with little limit of their own, and a pool of 800,000 yuan."""
-    shop = stage.open_shop("杭州某某生鲜有限公司", "91330108MA2GYH7T3L", limit_fen=OWN, stores=STORES)
-    account = shop.api.get("/channel-accounts")[0]["id"]
-    group = shop.api.post("/groups", {"name": "生鲜", "channel_account_id": account, "store_ids": shop.stores})
-    pool_id: int = shop.api.post("/pools", {"group_id": group["id"], "share": 9})["id"]
-    for store_id in shop.stores:
-        shop.api.post(f"/pools/{pool_id}/members", {"store_id": store_id})
-    stage.root.post(f"/merchants/{shop.merchant_id}/pools/{pool_id}/grants", {"amount_fen": HOLDS})
-    return shop, pool_id
+def _open(stage: Stage, shop: Shop, owner: Person) -> int:
+    """Let six stores with little limit of their own share a pool of 800,000 yuan."""
+    pool_id = draw_up(shop, "生鲜", shop.stores[:STORES], share=9)
+    sign(stage, shop, owner, pool_id)
+    grant(stage, shop, pool_id, HOLDS)
+    return pool_id
 
 
-def _settings(stage: Stage, shop: Shop, pool_id: int, manager: Person) -> None:
+def _settings(stage: Stage, shop: Shop, pool_id: int, owner: Person) -> None:
     """Before dawn: the pool is made dynamic, with the policy's base, floating part and bands; a road is closed."""
     said = shop.api.put(f"/pools/{pool_id}/dynamic", {"auto_fen": 5_000_000, "place": PLACE})
     amounts = (said["base_fen"] // 100, said["floating_fen"] // 100)
     _expect(stage, "base and floating part, yuan", (500_000, 300_000), amounts)
     table = shop.api.post(f"/pools/{pool_id}/bands", {"reason": "早晚市"})
     _expect(stage, "a key may not accept", 403, shop.api.ask("POST", f"/bands/{table['id']}:accept")[0])
-    bands = manager.post(f"/bands/{table['id']}:accept")["bands"]
+    bands = owner.post(f"/bands/{table['id']}:accept")["bands"]
     _expect(stage, "bands, yuan", [80_000, 200_000], [band["limit_fen"] // 100 for band in bands])
     now = stage.clock.now()
     less = {
@@ -72,7 +79,7 @@ def _settings(stage: Stage, shop: Shop, pool_id: int, manager: Person) -> None:
         "valid_until": (now + timedelta(hours=20)).isoformat(), "reason": "绕城高速封闭",
     }  # fmt: skip
     made = shop.api.post(f"/pools/{pool_id}/adjustments", less)
-    accepted = manager.post(f"/adjustments/{made['id']}:accept")
+    accepted = owner.post(f"/adjustments/{made['id']}:accept")
     _expect(stage, "100,000 less while a road is closed", ("proposed", "accepted"), (made["state"], accepted["state"]))
 
 
@@ -123,6 +130,22 @@ def _rain(stage: Stage, shop: Shop, pool_id: int, sky: Sky) -> list[str]:
     return taken
 
 
+def _file(stage: Stage, shop: Shop, pool_id: int, legal: Person) -> None:
+    """The filing is written, reviewed, handed in and accepted; from then on no gate caps the pool."""
+    [filing] = [each for each in shop.api.get("/filings")["items"] if each["pool_id"] == pool_id]
+    raised = (filing["state"], filing["limit_fen"] // 100, filing["figure_fen"] // 100)
+    _expect(stage, "the filing that such a pool needs: state, pool, figure", ("triggered", 800_000, 500_000), raised)
+    path = f"/filings/{filing['id']}"
+    shop.api.post(f"{path}:draft")
+    shop.api.post(f"{path}:review", {"purpose": "雨天与晚市备货", "contact": "孙丽"})
+    agree(legal, path[1:].replace("filings", "filing"))
+    shop.api.post(f"{path}:submit", {"reference": "BA-2025-112"})
+    stage.command("filing", "accept", str(shop.merchant_id), str(filing["id"]), "OK-2025-112", "--as", "han")
+    _expect(stage, "the filing is accepted", "accepted", shop.api.get(path)["state"])
+    stage.move(minutes=30)
+    _expect(stage, "the gate half an hour later", None, _made(stage, shop, pool_id)["gate_fen"])
+
+
 def _rains(shop: Shop, pool_id: int) -> bool:
     found = shop.api.get(f"/pools/{pool_id}/adjustments")["items"]
     return any(each["kind"] == "weather" and each["state"] == "accepted" for each in found)
@@ -149,6 +172,7 @@ def _silence(stage: Stage, shop: Shop, pool_id: int, sky: Sky) -> None:
 
 def _next_day(stage: Stage, shop: Shop, pool_id: int, taken: list[str]) -> None:
     """What was received settles the next day and matures the day after (T+1); the pool is free again."""
+    before = shop.balance("claim:matured")
     for kind in ("shipped", "received"):
         shop.api.post("/orders/events:batch", {"events": [{"kind": kind, "order_id": id_} for id_ in taken]})
     stage.move(days=1)
@@ -158,5 +182,5 @@ def _next_day(stage: Stage, shop: Shop, pool_id: int, taken: list[str]) -> None:
     _expect(stage, "settled, less the channel's 0.6 %, fen", len(taken) * ORDER - fees_fen, settled_fen)
     _expect(stage, "in use of the pool, yuan", 0, (HOLDS - _now(shop, pool_id)["free_fen"]) // 100)
     stage.move(days=1)
-    matured = stage.until("the money matures", lambda: shop.balance("claim:matured"), passing=1)
-    _expect(stage, "matured at T+1, fen", settled_fen, matured)
+    stage.until("the money matures", lambda: shop.balance("claim:matured") > before, passing=1)
+    _expect(stage, "matured at T+1, by the agreement, fen", settled_fen, shop.balance("claim:matured") - before)

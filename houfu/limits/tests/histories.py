@@ -3,7 +3,7 @@
 A history is one pool with two stores. Thousands of them live at one merchant and take a step at the same time, so that
 a step is a few set-based calls for all of them; after it every balance is compared with the model's. To add what can
 happen, write a `Rule` and put it into RULES: what somebody might ask for, what the model says to it, and how it is done
-for many histories at once.
+for many histories at once. `lives` has the rest of them: pools' members and ends, what is signed for, buyers.
 """
 
 from collections import defaultdict
@@ -28,6 +28,7 @@ class Books:
 
     def __init__(self) -> None:
         self.fen: dict[tuple[str, int], int] = defaultdict(int)
+        self.converted: list[datetime] = []
 
     def move(self, fen: int, source: tuple[str, int], target: tuple[str, int]) -> None:
         self.fen[source] -= fen
@@ -45,6 +46,7 @@ class Order:
     legs: list[int]
     state: str = "authorised"
     refunded: int = 0
+    bought: bool = False
 
     @property
     def phase(self) -> str:
@@ -52,15 +54,52 @@ class Order:
 
 
 @dataclass
+class Member:
+    state: str = "active"
+    contributed: int = 0
+    probation_until: datetime | None = None
+    extra: int = 0
+    extra_until: datetime | None = None
+
+
+@dataclass
+class Conversion:
+    giving: int
+    taking: int
+    fen: int
+    given: int
+    held_until: datetime
+    lapses_at: datetime
+    state: str = "asked"
+    decided_at: datetime | None = None
+    returned: int = 0
+    haircut_back: int = 0
+
+
+@dataclass
 class History:
-    """One pool and its stores, as the model has them; amounts are in the books."""
+    """One pool, the stores of its group and one on another platform, as the model has them; amounts are in the books.
+
+    Args:
+        line: what the histories' own buyer may owe (O5), if there is one; `over` is what was owed beyond it when it
+            was lowered.
+    """
 
     books: Books
     pool: int
     stores: list[int]
     share: int
     limit: int
-    is_open: bool = True
+    granted: int = 0
+    abroad: int = 0
+    state: str = "active"
+    members: dict[int, Member] = field(default_factory=dict)
+    conversions: dict[int, Conversion] = field(default_factory=dict)
+    latest: int = 0
+    emergencies: dict[int, tuple[int, datetime, bool]] = field(default_factory=dict)
+    buyer: str = ""
+    line: int = 0
+    over: int = 0
     filed: bool = False
     dynamic: tuple[int, int] | None = None
     adjustments: dict[int, tuple[int, datetime, datetime]] = field(default_factory=dict)
@@ -76,6 +115,11 @@ class History:
 
     def own(self, store: int) -> int:
         return sum(self.fen(f"own:{phase}", store) for phase in ("free", "held", "drawn"))
+
+    @property
+    def owed(self) -> int:
+        """Return what is open of orders that hold the buyer's line."""
+        return sum(sum(order.legs) for order in self.orders.values() if order.bought)
 
     @property
     def free(self) -> int:
@@ -98,10 +142,14 @@ class History:
         return min(least)
 
     def room(self, store: int, now: datetime) -> int:
-        if not self.is_open:
+        member = self.members.get(store)
+        if self.state != "active" or member is None or member.state == "suspended":
             return 0
         used = self.fen("pool:held", store) + self.fen("pool:drawn", store)
-        reach = self.share * self.own(store) - used
+        share = 1 if member.state == "probation" else self.share
+        reach = share * self.own(store) - used
+        if member.extra_until and now < member.extra_until:
+            reach += member.extra
         return max(0, min(self.free, self.cap(now) - (self.limit - self.free), reach))
 
     def band(self, store: int, now: datetime) -> int:
@@ -139,37 +187,44 @@ class Rule:
         wish: what somebody asks for.
         model: does it to the model, and says what it answers: "" where it is done, else a code.
         perform: does many wishes at once to the product, and says what it answered to each.
-        ready: whether it can be done at all; where it cannot, it is mostly left for another time.
+        ready: whether it can be done at all; where it cannot, it is mostly left alone, always where `strict`.
     """
 
     name: str
-    weight: int
+    weight: float
     wish: Callable[[Random, History, datetime], Any]
     model: Callable[[History, Any, datetime], str]
     perform: Callable[[Any, list[tuple[History, Any]]], list[str]]
     ready: Callable[[History], bool] = lambda h: True
+    strict: bool = False
 
 
 # Orders ---------------------------------------------------------------------------------------------------------------
 
 
-def wish_place(dice: Random, h: History, now: datetime) -> tuple[int, int]:
-    """Ask at the edges of what fits, and between."""
-    store = dice.choice(h.stores)
+def wish_place(dice: Random, h: History, now: datetime) -> tuple[int, int, str]:
+    """Ask at the edges of what fits, and between; half of the orders of a history with a buyer are theirs."""
+    store = dice.choice([*h.stores * 2, h.abroad])
     own, room, temp = h.fen("own:free", store), h.room(store, now), h.fen("temp:free", store)
     edge = dice.choice((own, own + room, own + room, own + room + temp, own + room + temp + h.band(store, now)))
     around = dice.choice((-1, 0, 0, 1))
     fen = dice.choice((edge + around, edge // 2, edge // 3, edge // 4, dice.randint(1, 5_000_000)))
-    return store, max(fen, 1)
+    buyer = h.buyer if dice.random() < 0.5 else ""
+    if buyer and dice.random() < 0.7:
+        fen = min(fen, dice.choice((h.line - h.owed, (h.line - h.owed) // 3)) + around)
+    return store, max(fen, 1), buyer
 
 
-def model_place(h: History, wish: tuple[str, int, int], now: datetime) -> str:
-    id_, store, fen = wish
+def model_place(h: History, wish: tuple[str, int, int, str], now: datetime) -> str:
+    id_, store, fen, buyer = wish
     own = min(fen, h.fen("own:free", store))
     pool = min(fen - own, h.room(store, now))
     temp = min(fen - own - pool, h.fen("temp:free", store))
     need = fen - own - pool - temp
     reasons = []
+    bought = bool(buyer) and store != h.abroad  # whose platform does not know the buyer
+    if bought and fen > h.line - h.owed:
+        reasons.append("buyer_line_exceeded")
     if store in h.loans and h.loans[store][1] < now:
         reasons.append("loan_overdue")
     if need and need > h.band(store, now):
@@ -178,7 +233,7 @@ def model_place(h: History, wish: tuple[str, int, int], now: datetime) -> str:
         reasons.append("tolerance_note_missing")
     if reasons:
         return ",".join(reasons)
-    order = h.orders[id_] = Order(id_, store, fen, [own, pool, temp, need])
+    order = h.orders[id_] = Order(id_, store, fen, [own, pool, temp, need], bought=bought)
     for source, leg in zip(SOURCES, order.legs, strict=True):
         h.books.move(leg, h.home(source, store), (f"q:{source}:held", store))
     return ""
@@ -319,17 +374,20 @@ def wish_fill(dice: Random, h: History, now: datetime) -> int:
 
 
 def model_fill(h: History, fen: int, now: datetime) -> str:
+    if h.state not in ("active", "frozen"):
+        return "limits_pool_not_open"
     if h.limit + fen > LARGEST:
         return "limits_pool_cap"
     h.limit += fen
+    h.granted += fen
     h.books.move(fen, OPERATOR, ("q:pool:free", h.pool))
     return ""
 
 
 def model_switch(h: History, opens: bool, now: datetime) -> str:
-    if h.is_open is opens:
+    if h.state != ("frozen" if opens else "active"):
         return "illegal_move"
-    h.is_open = opens
+    h.state = "active" if opens else "frozen"
     return ""
 
 
@@ -347,7 +405,7 @@ def wish_dynamic(dice: Random, h: History, now: datetime) -> tuple[int, int]:
 
 
 def model_dynamic(h: History, wish: tuple[int, int], now: datetime) -> str:
-    if wish[0] < 0:
+    if wish[0] < 0 or h.state == "closed":
         return "limits_dynamic_refused"
     h.dynamic = wish
     return ""
@@ -368,7 +426,7 @@ def wish_adjust(dice: Random, h: History, now: datetime) -> tuple[int, datetime,
 
 def model_adjust(h: History, wish: tuple[int, datetime, datetime], now: datetime) -> str:
     """The id under which it is known follows from the product's answer."""
-    return "limits_adjustment_refused" if h.dynamic is None or wish[0] == 0 else ""
+    return "limits_adjustment_refused" if h.dynamic is None or wish[0] == 0 or h.state == "closed" else ""
 
 
 def wish_withdraw(dice: Random, h: History, now: datetime) -> int:
@@ -397,7 +455,7 @@ def wish_bands(dice: Random, h: History, now: datetime) -> list[tuple[time, time
 
 def model_bands(h: History, bands: list[tuple[time, time, int]], now: datetime) -> str:
     (a, b, _), (c, d, _) = bands
-    return "limits_bands_refused" if a < c < b < d else ""
+    return "limits_bands_refused" if a < c < b < d or h.state == "closed" else ""
 
 
 def model_unband(h: History, id_: int, now: datetime) -> str:
