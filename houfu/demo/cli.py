@@ -12,12 +12,13 @@ from pathlib import Path
 
 import click
 
+from houfu.demo import living
 from houfu.demo.stage import Stage
-from houfu.demo.stories import clerk_splits, double_eleven, lost_answer, tiers
+from houfu.demo.stories import clerk_splits, double_eleven, lost_answer, tiers, working_day
 from houfu.kernel.errors import Refused
 from houfu.kernel.terminal import emit, json_option
 
-STORIES = (double_eleven, lost_answer, tiers, clerk_splits)
+STORIES = (double_eleven, lost_answer, tiers, clerk_splits, working_day)
 MARK = "demo.log"
 
 
@@ -64,11 +65,14 @@ def _play(home: Path, as_json: bool, *, stay: bool, kept: bool) -> int:
         report = stage.verify()
         _show(stage, report, round(time.monotonic() - started, 1), as_json)
         if stay:
-            click.echo(f"\nThe API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
-            stage.wait(stop)
+            click.echo(
+                f"\nThe console: {stage.address.replace('127.0.0.1', 'localhost')}/ — choose one of the demo's people."
+            )
+            click.echo(f"The API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
+            living.live(stage, stage.shops[working_day.MERCHANT], stop)
         elif kept and not as_json:
             again = f"houfu --home {shlex.quote(str(home))} up"
-            click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
+            click.echo(f"\nConsole and API answered at {stage.address}; start them again with: {again}")
     return 0 if all(figure.holds for figure in stage.figures) and not report["findings"] else 1
 
 

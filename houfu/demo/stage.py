@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -125,6 +124,7 @@ class Stage:
     home: Path
     starts_at: datetime
     figures: list[Figure] = field(default_factory=list)
+    shops: dict[str, Shop] = field(default_factory=dict)
     say: Callable[[str], None] = lambda text: None
 
     def __enter__(self) -> "Stage":
@@ -158,10 +158,9 @@ class Stage:
     def _api(self, token: str) -> Api:
         return self._ends.enter_context(closing(Api(self.address, token)))
 
-    def wait(self, stop: threading.Event) -> None:
-        """Stay until told to stop, or until the instance ends by itself."""
-        while not stop.wait(0.2) and self._up.poll() is None:
-            pass
+    def runs(self) -> bool:
+        """Say whether the instance has not ended by itself."""
+        return self._up.poll() is None
 
     def move(self, **step: float) -> None:
         """Move business time on."""
@@ -234,7 +233,8 @@ class Stage:
         self.command(
             "beneficiary", "verify", str(merchant_id), str(payee), "--document", "开户许可证", "--as", "han", "--json"
         )
-        return Shop(merchant_id, opened, payee, principal, api)
+        self.shops[name] = Shop(merchant_id, opened, payee, principal, api)
+        return self.shops[name]
 
     def verify(self) -> dict[str, Any]:
         """Run `houfu verify` as a process of its own and return its report."""
