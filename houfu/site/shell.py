@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import translation
 
 from houfu.approvals import queries as approvals
+from houfu.approvals.models import Request
 from houfu.console import words
 from houfu.console.pages import LANGUAGE_COOKIE, THEME_COOKIE, Entry, asked_by_htmx, chosen_store, in_drawer
 from houfu.console.words import t
@@ -50,6 +51,12 @@ SCRIPT_WORDS = {
     "error_people_password_weak": "密码太短、太常见或与登录名太像。",
     "error_enter_current_password": "密码不正确。",
     "error_incorrect_password": "密码不正确。",
+    "tour": "新手引导",
+    "tour_money": "总览：可提现余额、额度使用和等你处理的事。点问号看每个数字怎么来的。",
+    "tour_orders": "订单：从授信、发货、收货到结算。点一行看它的经过、凭证和钱的去向。",
+    "tour_payouts": "提现：这里排着每笔提现和预计到账时间。点“发起提现”开始一笔。",
+    "tour_quote": "边输入边试算：手续费、到账时间、用哪些订单的钱、谁来审批。不能提交时会说明原因和办法。",
+    "tour_approvals": "审批：轮到你签署的都在这里。用通行密钥签署的，正是屏幕上显示的内容。",
     "tour_next": "下一步",
     "tour_end": "结束引导",
 }
@@ -64,6 +71,8 @@ class ConsoleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(CONSOLE):
             return self.get_response(request)
+        if request.headers.get("X-Houfu-Listening"):
+            request.session.touches = False  # type: ignore[attr-defined]  # a page that listens is nobody being there
         asked = request.COOKIES.get(LANGUAGE_COOKIE, "")
         with translation.override(asked if asked in words.LANGUAGES else words.DEFAULT):
             response = self.get_response(request)
@@ -178,9 +187,14 @@ class Shell:
         return bool(self._by and self._by.merchant_id and "approvals:write" in self._by.scopes)
 
     @cached_property
-    def tasks(self) -> int:
+    def waiting(self) -> list[Request]:
+        """What waits for this person to sign, the longest waiting first."""
         by = self._by
-        return len(approvals.inbox(by, by.merchant_id, limit=99)) if self.may_approve and by and by.merchant_id else 0
+        return approvals.inbox(by, by.merchant_id, limit=99) if self.may_approve and by and by.merchant_id else []
+
+    @property
+    def tasks(self) -> int:
+        return len(self.waiting)
 
     @property
     def menu(self) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -214,6 +228,14 @@ class Shell:
         return next((each.username for each in trial.accounts() if each.username == user.get_username()), "")
 
 
+def of(request: HttpRequest) -> Shell:
+    """Return the shell around a request's page; what it has read is not read again."""
+    found: Shell | None = getattr(request, "shell", None)
+    if found is None:
+        found = request.shell = Shell(request)  # type: ignore[attr-defined]
+    return found
+
+
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Give templates the shell."""
-    return {"shell": Shell(request)}
+    return {"shell": of(request)}

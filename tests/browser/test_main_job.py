@@ -113,3 +113,17 @@ def test_a_payout_by_keys_alone(look, scene):
         page.wait_for_url(re.compile(r"/console/payouts/[0-9a-f-]{36}$"))
         assert Payout.objects.filter(merchant_id=scene.shop.merchant_id).count() == before + 1
         assert eye.wrong == []
+
+
+def test_the_tour_leads_through_the_main_job(look):
+    eye = look("finance")
+    page = eye.page
+    page.goto("/console/", wait_until="networkidle")
+    page.click(".topbar .pop > button")
+    page.click("[data-tour-start]")
+    for path in ("/console/", "/console/orders", "/console/payouts", "/console/payouts/new", "/console/approvals"):
+        page.wait_for_url(f"**{path}")
+        expect(page.locator(".tour")).to_be_visible()
+        page.click(".tour .primary")
+    expect(page.locator(".tour")).to_have_count(0)
+    assert eye.wrong == []
