@@ -55,7 +55,7 @@ def test_from_an_order_to_a_payout_that_two_have_signed(look, scene, shots):
         page.fill("[name=amount]", "1000.00")
         expect(page.locator("#quote .notice.good")).to_be_visible()
         expect(page.locator("#quote")).to_contain_text("992.00")
-        expect(page.locator("#quote")).to_contain_text("老板 → 法务")
+        expect(page.locator("#quote")).to_contain_text("店主 → 法务")
         page.screenshot(path=shots / "quote.png")
         page.click("[data-tour=submit]")
         page.click("[data-confirm-yes]")
