@@ -28,9 +28,10 @@ from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.risk import queries as risk
 from houfu.site import shell, trial
+from houfu.site import trend as trends
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
-DAYS = 14
+DAYS = trends.DAYS
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -117,13 +118,11 @@ def _alerts(by: Actor, merchant_id: int) -> list[dict[str, Any]] | None:
 def trend(request: HttpRequest) -> HttpResponse:
     """Show how many orders came in over the last days, and for how much."""
     by = actor(request)
-    today = clock.business_day(clock.now())
-    days = [today - timedelta(days=n) for n in range(DAYS - 1, -1, -1)]
-    found = orders.by_day(by, by.merchant_id or 0, chosen_store(request), clock.start_of(days[0]))
-    rows = [found.get(day, (0, 0, 0)) for day in days]
+    found = trends.by_day(by, by.merchant_id or 0, chosen_store(request))
+    rows = [row for _, row in found]
     option: dict[str, Any] = {
         "legend": {"data": [t("授信金额（元）"), t("订单数")]},
-        "xAxis": {"type": "category", "data": [f"{day:%m-%d}" for day in days]},
+        "xAxis": {"type": "category", "data": [f"{day:%m-%d}" for day, _ in found]},
         "yAxis": [{"type": "value"}, {"type": "value", "splitLine": {"show": False}}],
         "series": [
             {"name": t("授信金额（元）"), "type": "bar", "data": [fen / 100 for _, fen, _ in rows], "barMaxWidth": 22},

@@ -31,10 +31,10 @@ def newcomer(stack, look, scene, role):
     return eye
 
 
-def sign(page):
-    """Open the first thing that waits for a signature, and sign it."""
+def sign(page, id):
+    """Find a payout among what waits for a signature, and sign it."""
     page.goto("/console/approvals", wait_until="networkidle")
-    page.locator("#list tbody tr").last.locator("a").click()
+    page.click(f"#list a[href='/console/approvals/{id}']")
     page.click("text=用通行密钥签署")
     page.click("[data-confirm-yes]")
     expect(page.locator(".toast")).to_contain_text("已签署")
@@ -65,7 +65,7 @@ def test_from_an_order_to_a_payout_that_two_have_signed(look, scene, shots):
 
         for role in ("owner", "legal"):
             signer = newcomer(stack, look, scene, role)
-            sign(signer.page)
+            sign(signer.page, id)
             signer.page.screenshot(path=shots / f"signed-{role}.png")
             assert signer.wrong == []
 

@@ -201,3 +201,24 @@ def test_a_page_asks_no_more_for_many_rows_than_for_few(statements, path):
         asked[name] = len(statements)
     assert asked["many"] == asked["few"]
     assert asked["many"] <= 30
+
+
+def test_the_trend_counts_what_one_sees_and_today_again_soon(clock, monkeypatch):
+    from houfu.site import trend
+
+    shop = open_shop(stores=2)
+    shop.place(70_000, 30_000)
+    shop.place(20_000, store=shop.stores[1])
+    shop.place(10**11)
+    clerk = shop.hire("clerk", stores=shop.stores[1:])
+    assert trend.by_day(shop.owner, shop.merchant_id, None)[-1][1] == (3, 120_000, 1)
+    assert trend.by_day(clerk, shop.merchant_id, None)[-1][1] == (1, 20_000, 0)
+    assert trend.by_day(clerk, shop.merchant_id, shop.store)[-1][1] == (0, 0, 0)
+    shop.place(1_000)
+    later = trend.time.monotonic() + trend.TODAY + 1
+    monkeypatch.setattr(trend.time, "monotonic", lambda: later)
+    assert trend.by_day(shop.owner, shop.merchant_id, None)[-1][1] == (4, 121_000, 1)
+    clock.move(days=1)
+    days = trend.by_day(shop.owner, shop.merchant_id, None)
+    assert [row for _, row in days[-2:]] == [(4, 121_000, 1), (0, 0, 0)]
+    assert len(days) == trend.DAYS
