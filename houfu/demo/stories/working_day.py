@@ -63,7 +63,7 @@ def _fortnight(stage: Stage, shop: Shop) -> list[dict[str, Any]]:
     """Return the orders of a fortnight until now, more on weekends and in the larger stores; always the same ones."""
     dice = random.Random(1111)  # noqa: S311  a story, not a secret
     now = stage.clock.now()
-    found = []
+    found: list[dict[str, Any]] = []
     for back in range(DAYS, 0, -1):
         day = now - timedelta(days=back)
         for n, store_id in enumerate(shop.stores):
