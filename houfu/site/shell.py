@@ -1,6 +1,7 @@
 """The console's shell: who is at the page, in which language, what the menu offers them, and refusals as pages."""
 
 import json
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
@@ -8,6 +9,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
@@ -26,7 +28,9 @@ from houfu.people.actor import Actor
 from houfu.people.queries import FactorNeeded
 from houfu.people.sign_in.auth import StepUpNeeded, identify
 from houfu.site import menu, trial
+from houfu.site.api import Unexpected
 
+log = logging.getLogger("houfu.console")
 CONSOLE = "/console/"
 # Nothing from elsewhere, nothing inline, in nobody's frame.
 POLICY = (
@@ -102,6 +106,17 @@ class ConsoleMiddleware:
             return _to(request, "/console/factor")
         except Refused as refusal:
             return refused(request, refusal)
+        except Exception as error:
+            return refused(request, _told(request, error))
+
+
+def _told(request: HttpRequest, error: Exception) -> Refused:
+    """Return what the database's law is called, and for a fault of ours that it was one; its details go to the log."""
+    told = db.translated(error) if isinstance(error, Error) else error
+    if isinstance(told, Refused):
+        return told
+    log.exception("%s %s", request.method, request.path, exc_info=error)
+    return Unexpected()
 
 
 def _to(request: HttpRequest, where: str) -> HttpResponse:

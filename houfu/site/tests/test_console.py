@@ -222,3 +222,18 @@ def test_the_trend_counts_what_one_sees_and_today_again_soon(clock, monkeypatch)
     days = trend.by_day(shop.owner, shop.merchant_id, None)
     assert [row for _, row in days[-2:]] == [(4, 121_000, 1), (0, 0, 0)]
     assert len(days) == trend.DAYS
+
+
+def test_a_fault_of_ours_is_a_page_that_says_so_and_nothing_else(monkeypatch, caplog):
+    from houfu.orders import queries
+
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("a secret of ours")
+
+    shop = open_shop()
+    monkeypatch.setattr(queries, "orders", broken)
+    answer = shown(shop.owner, "/console/orders")
+    assert answer.status_code == 500
+    assert "系统出错" in answer.content.decode()
+    assert "a secret of ours" not in answer.content.decode()
+    assert "a secret of ours" in caplog.text
