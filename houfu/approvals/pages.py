@@ -12,6 +12,7 @@ from django.urls import path
 from houfu.approvals import actions, queries
 from houfu.approvals.assertions import Assertion
 from houfu.approvals.models import Request
+from houfu.console import words
 from houfu.console.pages import PER_PAGE, Form, done, paged, show
 from houfu.console.words import label, t
 from houfu.kernel.errors import Invalid
@@ -81,7 +82,7 @@ def detail(request: HttpRequest, id: UUID) -> HttpResponse:
         label("subject", asked.subject.partition("/")[0]),
         crumbs=[(t("审批"), HOME)],
         asked=asked,
-        facts=list(_facts(payload)),
+        facts=sorted(_facts(payload), key=lambda fact: _place(fact[0])),
         amount_fen=payload.get("amount_fen"),
         about=_about(payload),
         steps=_steps(asked, found.signatures, merchant_id),
@@ -95,9 +96,15 @@ def detail(request: HttpRequest, id: UUID) -> HttpResponse:
     )
 
 
+def _place(name: str) -> int:
+    """Return where something that is signed stands on the screen: as the names are listed, and others last."""
+    known = [label("signed", code) for code in words.labels()["signed"]]
+    return known.index(name) if name in known else len(known)
+
+
 def _facts(payload: dict[str, Any], within: str = "") -> list[tuple[str, str]]:
     """Return everything that is signed, flat, each under its name: nothing of it is left out."""
-    found = []
+    found: list[tuple[str, str]] = []
     for name, value in payload.items():
         if isinstance(value, dict):
             found += _facts(value, name)

@@ -33,6 +33,11 @@ def told_to_stop() -> threading.Event:
     return _until_told()
 
 
+def _greeting(address: str, home: Path) -> str:
+    console = address.replace("127.0.0.1", "localhost")  # passkeys are for a name, not for figures
+    return f"Houfu answers at {address} (data in {home}); the console at {console}/"
+
+
 @click.command()
 @click.option("--port", default=8900, show_default=True, help="Of the API on 127.0.0.1; 0 for any that is free.")
 @click.option("--trial", is_flag=True, help="At the first start: make a trial instance, with a simulated channel.")
@@ -45,7 +50,7 @@ def up(port: int, trial: bool) -> None:
     here = opening.home()
     instance = house.open_house(here, port=port, kind="trial" if trial else None)
     try:
-        instance.watch(stop, lambda: click.echo(f"Houfu answers at {house.address(here)} (data in {here})"))
+        instance.watch(stop, lambda: click.echo(_greeting(house.address(here), here)))
     finally:
         instance.stop()
 

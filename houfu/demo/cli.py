@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from houfu.demo import living
 from houfu.demo.stage import Figure, Stage
 from houfu.demo.stories import (
     calendar,
@@ -28,13 +29,14 @@ from houfu.demo.stories import (
     supply_chain,
     tiers,
     wholesaler,
+    working_day,
 )
 from houfu.kernel.errors import Refused
 from houfu.kernel.terminal import emit, json_option
 
 STORIES: tuple[ModuleType, ...] = (
     double_eleven, lost_answer, tiers, clerk_splits, five_stores, wholesaler, supply_chain, fresh_food, season,
-    policy_turns, calendar,
+    policy_turns, calendar, working_day,
 )  # fmt: skip
 BY_NAME = {story.__name__.rpartition(".")[2].replace("_", "-"): story for story in STORIES}
 MARK = "demo.log"
@@ -97,11 +99,14 @@ def _play(home: Path, stories: Sequence[ModuleType], as_json: bool, *, stay: boo
         report = {**report, "findings": [*findings, *report["findings"]]}
         _show(figures, report, round(time.monotonic() - started, 1), as_json)
         if stay:
-            click.echo(f"\nThe API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
-            stage.wait(stop)
+            click.echo(
+                f"\nThe console: {stage.address.replace('127.0.0.1', 'localhost')}/ — choose one of the demo's people."
+            )
+            click.echo(f"The API answers at {stage.address}/v1 (OpenAPI at /v1/openapi.json). Ctrl-C ends the demo.")
+            living.live(stage, stage.shops.get(working_day.MERCHANT), stop)
         elif kept and not as_json:
             again = f"houfu --home {shlex.quote(str(home))} up"
-            click.echo(f"\nThe API answered at {stage.address}/v1; start it again with: {again}")
+            click.echo(f"\nConsole and API answered at {stage.address}; start them again with: {again}")
     return 0 if all(figure.holds for figure in figures) and not report["findings"] else 1
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -125,6 +124,7 @@ class Stage:
     home: Path
     starts_at: datetime
     figures: list[Figure] = field(default_factory=list)
+    shops: dict[str, Shop] = field(default_factory=dict)
     say: Callable[[str], None] = lambda text: None
 
     def __enter__(self) -> "Stage":
@@ -164,10 +164,9 @@ class Stage:
     def _api(self, token: str) -> Api:
         return self._ends.enter_context(closing(Api(self.address, token)))
 
-    def wait(self, stop: threading.Event) -> None:
-        """Stay until told to stop, or until the instance ends by itself."""
-        while not stop.wait(0.2) and self._up.poll() is None:
-            pass
+    def runs(self) -> bool:
+        """Say whether the instance has not ended by itself."""
+        return self._up.poll() is None
 
     def move(self, **step: float) -> None:
         """Move business time on."""
@@ -242,7 +241,8 @@ class Stage:
         self.command(
             "beneficiary", "verify", str(merchant_id), str(payee), "--document", "开户许可证", "--as", "han", "--json"
         )
-        return Shop(merchant_id, opened, payee, principal, api)
+        self.shops[name] = Shop(merchant_id, opened, payee, principal, api)
+        return self.shops[name]
 
     def make_key(self, merchant_id: int, name: str, scopes: Sequence[str]) -> str:
         """Make a merchant's key at the terminal, for the platform's own key is not let in, and return its token."""

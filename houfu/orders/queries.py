@@ -205,7 +205,7 @@ def maturing_by_day(by: Actor, merchant_id: int, store_id: int | None, until: da
 
 
 def by_day(by: Actor, merchant_id: int, store_id: int | None, since: datetime) -> dict[date, tuple[int, int, int]]:
-    """Return how many orders were authorised on each day, for how much in fen, and how many were declined."""
+    """Return how many orders were authorised on each day since, for how much in fen, and how many were declined."""
     by.require("orders:read", merchant_id)
     found = db.rows(
         "SELECT (authorised_at AT TIME ZONE 'Asia/Shanghai')::date AS day, count(*) FILTER (WHERE state <> 'declined'),"

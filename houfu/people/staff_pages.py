@@ -52,16 +52,13 @@ def detail(request: HttpRequest, id: int) -> HttpResponse:
         passkeys=[key for key in queries.passkeys(merchant_id, id) if key.removed_at is None],
         may_write="people:write" in by.scopes and member.person != by.person,
         roles=[(role, label("role", role)) for role in ROLES],
-        store_ids=" ".join(map(str, member.store_ids or [])),
         policy=policy,
     )
 
 
 def _settings(form: Form) -> Settings:
     """Return what an owner sets for somebody, as the form says it."""
-    stores = [
-        int(each) for each in form.text("stores", t("店铺"), needed=False).replace(",", " ").split() if each.isdigit()
-    ]
+    stores = {int(each) for each in form.many("stores[]") if each.isascii() and each.isdigit() and len(each) < 18}
     count = form.number("daily_count", t("每日次数"), most=99, needed=False)
     per_payout = form.fen("per_payout", t("单笔上限"), needed=False)
     monthly = form.fen("monthly", t("每月上限"), needed=False)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from houfu.approvals import pages as approval_pages
-from houfu.approvals import queries as approvals
+from houfu.approvals.models import Request
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
 from houfu.console.words import label, t
@@ -28,9 +28,10 @@ from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.risk import queries as risk
 from houfu.site import shell, trial
+from houfu.site import trend as trends
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
-DAYS = 14
+DAYS = trends.DAYS
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -40,7 +41,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         return show(request, "site/platform.html", t("总览"), merchants=merchants.merchants(by))
     now = clock.now()
     policy = policies.at(now)
-    stores = merchants.stores(by, by.merchant_id)
+    around = shell.of(request)
+    stores = around.stores
     chosen = chosen_store(request)
     shown = [store for store in stores if chosen in (None, store.id)]
     money = _money(by.merchant_id, [store.id for store in shown])
@@ -60,7 +62,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         window=payouts.window(now),
         run=next(iter(payouts.run_days(clock.business_day(now), clock.business_day(now) + timedelta(days=14))), None),
         coming=orders.maturing_by_day(by, by.merchant_id, chosen, now + timedelta(days=DAYS)),
-        tasks=_tasks(by, by.merchant_id),
+        tasks=_tasks(around.waiting) if around.may_approve else None,
         alerts=_alerts(by, by.merchant_id),
         under_way=payouts.payouts(by, by.merchant_id, store_id=chosen, limit=6),
     )
@@ -93,12 +95,9 @@ def _limits(by: Actor, merchant_id: int, store_ids: Sequence[int]) -> dict[str, 
     }
 
 
-def _tasks(by: Actor, merchant_id: int) -> list[dict[str, Any]] | None:
-    """Return what waits for this person to sign; None where their role signs nothing."""
-    if "approvals:write" not in by.scopes:
-        return None
-    waiting = approvals.inbox(by, merchant_id, limit=6)
-    return [{"id": r.id, "noun": r.subject.partition("/")[0], "opened_at": r.opened_at} for r in waiting]
+def _tasks(waiting: Sequence[Request]) -> list[dict[str, Any]]:
+    """Return the first of what waits for somebody to sign, by what it is about."""
+    return [{"id": r.id, "noun": r.subject.partition("/")[0], "opened_at": r.opened_at} for r in waiting[:6]]
 
 
 def _alerts(by: Actor, merchant_id: int) -> list[dict[str, Any]] | None:
@@ -119,13 +118,11 @@ def _alerts(by: Actor, merchant_id: int) -> list[dict[str, Any]] | None:
 def trend(request: HttpRequest) -> HttpResponse:
     """Show how many orders came in over the last days, and for how much."""
     by = actor(request)
-    today = clock.business_day(clock.now())
-    days = [today - timedelta(days=n) for n in range(DAYS - 1, -1, -1)]
-    found = orders.by_day(by, by.merchant_id or 0, chosen_store(request), clock.start_of(days[0]))
-    rows = [found.get(day, (0, 0, 0)) for day in days]
+    found = trends.by_day(by, by.merchant_id or 0, chosen_store(request))
+    rows = [row for _, row in found]
     option: dict[str, Any] = {
         "legend": {"data": [t("授信金额（元）"), t("订单数")]},
-        "xAxis": {"type": "category", "data": [f"{day:%m-%d}" for day in days]},
+        "xAxis": {"type": "category", "data": [f"{day:%m-%d}" for day, _ in found]},
         "yAxis": [{"type": "value"}, {"type": "value", "splitLine": {"show": False}}],
         "series": [
             {"name": t("授信金额（元）"), "type": "bar", "data": [fen / 100 for _, fen, _ in rows], "barMaxWidth": 22},

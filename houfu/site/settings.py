@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.utils.functional import lazystr
+from django.utils.functional import lazy
 
 from houfu.kernel import postgres, vault
 from houfu.site import duties
@@ -131,7 +131,7 @@ TEMPLATES = [
 ]
 ALLOWED_HOSTS = os.environ.get("HOUFU_HOSTS", "127.0.0.1,localhost").split(",")
 WEBHOOK_PORTS = frozenset(int(port) for port in os.environ.get("HOUFU_WEBHOOK_PORTS", "").split(",") if port)
-SECRET_KEY = lazystr(vault.web_secret)  # not read, and its file not made, before something is signed
+SECRET_KEY = lazy(vault.web_secret, str)()  # not read, and its file not made, before something is signed
 USE_TZ = True
 TIME_ZONE = "Asia/Shanghai"
 LANGUAGE_CODE = "zh-hans"

@@ -1,6 +1,7 @@
 """The console's shell: who is at the page, in which language, what the menu offers them, and refusals as pages."""
 
 import json
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
@@ -8,11 +9,13 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
+from django.db import Error
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 
 from houfu.approvals import queries as approvals
+from houfu.approvals.models import Request
 from houfu.console import words
 from houfu.console.pages import LANGUAGE_COOKIE, THEME_COOKIE, Entry, asked_by_htmx, chosen_store, in_drawer
 from houfu.console.words import t
@@ -25,7 +28,9 @@ from houfu.people.actor import Actor
 from houfu.people.queries import FactorNeeded
 from houfu.people.sign_in.auth import StepUpNeeded, identify
 from houfu.site import menu, trial
+from houfu.site.api import Unexpected
 
+log = logging.getLogger("houfu.console")
 CONSOLE = "/console/"
 # Nothing from elsewhere, nothing inline, in nobody's frame.
 POLICY = (
@@ -50,6 +55,12 @@ SCRIPT_WORDS = {
     "error_people_password_weak": "密码太短、太常见或与登录名太像。",
     "error_enter_current_password": "密码不正确。",
     "error_incorrect_password": "密码不正确。",
+    "tour": "新手引导",
+    "tour_money": "总览：可提现余额、额度使用和等你处理的事。点问号看每个数字怎么来的。",
+    "tour_orders": "订单：从授信、发货、收货到结算。点一行看它的经过、凭证和钱的去向。",
+    "tour_payouts": "提现：这里排着每笔提现和预计到账时间。点“发起提现”开始一笔。",
+    "tour_quote": "边输入边试算：手续费、到账时间、用哪些订单的钱、谁来审批。不能提交时会说明原因和办法。",
+    "tour_approvals": "审批：轮到你签署的都在这里。用通行密钥签署的，正是屏幕上显示的内容。",
     "tour_next": "下一步",
     "tour_end": "结束引导",
 }
@@ -64,6 +75,8 @@ class ConsoleMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path.startswith(CONSOLE):
             return self.get_response(request)
+        if request.headers.get("X-Houfu-Listening"):
+            request.session.touches = False  # type: ignore[attr-defined]  # a page that listens is nobody being there
         asked = request.COOKIES.get(LANGUAGE_COOKIE, "")
         with translation.override(asked if asked in words.LANGUAGES else words.DEFAULT):
             response = self.get_response(request)
@@ -93,6 +106,17 @@ class ConsoleMiddleware:
             return _to(request, "/console/factor")
         except Refused as refusal:
             return refused(request, refusal)
+        except Exception as error:
+            return refused(request, _told(request, error))
+
+
+def _told(request: HttpRequest, error: Exception) -> Refused:
+    """Return what the database's law is called, and for a fault of ours that it was one; its details go to the log."""
+    told = db.translated(error) if isinstance(error, Error) else error
+    if isinstance(told, Refused):
+        return told
+    log.exception("%s %s", request.method, request.path, exc_info=error)
+    return Unexpected()
 
 
 def _to(request: HttpRequest, where: str) -> HttpResponse:
@@ -178,9 +202,14 @@ class Shell:
         return bool(self._by and self._by.merchant_id and "approvals:write" in self._by.scopes)
 
     @cached_property
-    def tasks(self) -> int:
+    def waiting(self) -> list[Request]:
+        """What waits for this person to sign, the longest waiting first."""
         by = self._by
-        return len(approvals.inbox(by, by.merchant_id, limit=99)) if self.may_approve and by and by.merchant_id else 0
+        return approvals.inbox(by, by.merchant_id, limit=99) if self.may_approve and by and by.merchant_id else []
+
+    @property
+    def tasks(self) -> int:
+        return len(self.waiting)
 
     @property
     def menu(self) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -214,6 +243,14 @@ class Shell:
         return next((each.username for each in trial.accounts() if each.username == user.get_username()), "")
 
 
+def of(request: HttpRequest) -> Shell:
+    """Return the shell around a request's page; what it has read is not read again."""
+    found: Shell | None = getattr(request, "shell", None)
+    if found is None:
+        found = request.shell = Shell(request)  # type: ignore[attr-defined]
+    return found
+
+
 def in_templates(request: HttpRequest) -> dict[str, Any]:
     """Give templates the shell."""
-    return {"shell": Shell(request)}
+    return {"shell": of(request)}

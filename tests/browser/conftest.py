@@ -100,6 +100,8 @@ def look(browser, scene):
         context.add_cookies([{"name": name, "value": value, "url": scene.address} for name, value in prefs.items()])
         if role:
             context.add_cookies(scene.cookies(role))
+        silence = {"content_type": "text/event-stream", "body": ": nothing\n\n"}
+        context.route("**/v1/limits/stream", lambda route: route.fulfill(**silence))
         page = context.new_page()
         eye = Eye(page)
         page.on(

@@ -31,10 +31,10 @@ def newcomer(stack, look, scene, role):
     return eye
 
 
-def sign(page):
-    """Open the first thing that waits for a signature, and sign it."""
+def sign(page, id):
+    """Find a payout among what waits for a signature, and sign it."""
     page.goto("/console/approvals", wait_until="networkidle")
-    page.locator("#list tbody tr").last.locator("a").click()
+    page.click(f"#list a[href='/console/approvals/{id}']")
     page.click("text=用通行密钥签署")
     page.click("[data-confirm-yes]")
     expect(page.locator(".toast")).to_contain_text("已签署")
@@ -55,7 +55,7 @@ def test_from_an_order_to_a_payout_that_two_have_signed(look, scene, shots):
         page.fill("[name=amount]", "1000.00")
         expect(page.locator("#quote .notice.good")).to_be_visible()
         expect(page.locator("#quote")).to_contain_text("992.00")
-        expect(page.locator("#quote")).to_contain_text("老板 → 法务")
+        expect(page.locator("#quote")).to_contain_text("店主 → 法务")
         page.screenshot(path=shots / "quote.png")
         page.click("[data-tour=submit]")
         page.click("[data-confirm-yes]")
@@ -65,7 +65,7 @@ def test_from_an_order_to_a_payout_that_two_have_signed(look, scene, shots):
 
         for role in ("owner", "legal"):
             signer = newcomer(stack, look, scene, role)
-            sign(signer.page)
+            sign(signer.page, id)
             signer.page.screenshot(path=shots / f"signed-{role}.png")
             assert signer.wrong == []
 
@@ -113,3 +113,17 @@ def test_a_payout_by_keys_alone(look, scene):
         page.wait_for_url(re.compile(r"/console/payouts/[0-9a-f-]{36}$"))
         assert Payout.objects.filter(merchant_id=scene.shop.merchant_id).count() == before + 1
         assert eye.wrong == []
+
+
+def test_the_tour_leads_through_the_main_job(look):
+    eye = look("finance")
+    page = eye.page
+    page.goto("/console/", wait_until="networkidle")
+    page.click(".topbar .pop > button")
+    page.click("[data-tour-start]")
+    for path in ("/console/", "/console/orders", "/console/payouts", "/console/payouts/new", "/console/approvals"):
+        page.wait_for_url(f"**{path}")
+        expect(page.locator(".tour")).to_be_visible()
+        page.click(".tour .primary")
+    expect(page.locator(".tour")).to_have_count(0)
+    assert eye.wrong == []

@@ -64,13 +64,14 @@ def demo(scene, tmp_path):
     """One of the demo's people, whose passkey the trial keeps."""
     from django.conf import settings
 
-    from houfu.site import trial
+    from houfu.site import trial, trial_keys
 
     scene.cookies("finance")
     key = scene.passkeys["finance"]
-    trial.keep(trial.account_of(key, scene.names["finance"], "韩梅梅", "finance", "杭州某某服饰有限公司"))
+    account = trial_keys.account_of(key, scene.names["finance"], "韩梅梅", "finance", "杭州某某服饰有限公司")
+    trial_keys.keep(settings.HOME, account)
     yield trial
-    (settings.HOME / trial.FILE).unlink()
+    (settings.HOME / trial_keys.FILE).unlink()
 
 
 def test_the_trials_people_are_listed_and_come_in_by_one_click(look, scene, demo):

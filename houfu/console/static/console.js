@@ -12,6 +12,7 @@
   // Requests -------------------------------------------------------------------------------------------------------
   document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
     ctx.request.headers["X-CSRFToken"] = cookie("__Host-houfu-csrf");
+    if (/every /.test(ctx.sourceElement.getAttribute("hx-trigger") || "")) ctx.request.headers["X-Houfu-Listening"] = "1";
     if (!(ctx.request.body instanceof URLSearchParams)) return;
     const said = {};
     for (const name of new Set(ctx.request.body.keys())) {

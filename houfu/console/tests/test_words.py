@@ -6,10 +6,12 @@ import tomllib
 
 import pytest
 
+from houfu.approvals.states import APPROVAL
 from houfu.console import words
 from houfu.orders.states import PAIRS
-from houfu.payouts.states import PAYOUT
+from houfu.payouts.states import BENEFICIARY, PAYOUT
 from houfu.people.rules import ROLES
+from houfu.people.states import STAFF
 
 CHINESE = re.compile("[\u4e00-\u9fff]")
 TAG = re.compile(r"\{%\s*(?:t|field|why|empty)\s+(.*?)%\}", re.DOTALL)
@@ -72,7 +74,7 @@ def test_a_text_has_one_english_in_all_rooms():
 def test_every_label_has_both_languages_and_a_known_tone():
     for group, codes in words.labels().items():
         for code, known in codes.items():
-            assert known.keys() >= {"zh", "en"}, (group, code)
+            assert known.keys() >= ({"zh"} if group == "refusal" else {"zh", "en"}), (group, code)
             assert known.get("tone", "calm") in {"good", "warn", "bad", "info", "calm"}, (group, code)
 
 
@@ -80,10 +82,23 @@ def test_every_label_has_both_languages_and_a_known_tone():
     ("group", "codes"),
     [
         ("order", {state for pair in PAIRS for state in pair} | {"declined"}),
-        ("payout", {state for moves in PAYOUT.values() for states in moves[:1] for state in states}),
+        ("payout", {state for sources, target in PAYOUT.values() for state in {*sources, target}}),
         ("role", ROLES.keys()),
         ("role_does", ROLES.keys()),
+        ("approval", {state for sources, target in APPROVAL.values() for state in {*sources, target}}),
+        ("beneficiary", {state for sources, target in BENEFICIARY.values() for state in {*sources, target}}),
+        ("staff", {state for sources, target in STAFF.values() for state in {*sources, target}}),
     ],
 )
 def test_every_code_that_is_shown_has_a_name(group, codes):
     assert set(codes) - words.labels()[group].keys() == set()
+
+
+TABLE = re.compile(r"^\| `([a-z0-9_]+)` \| [0-9]{3} \|", re.MULTILINE)
+
+
+def test_every_refusal_that_is_documented_can_be_read_in_chinese():
+    codes = set(TABLE.findall((words.HOUSE.parent / "docs" / "errors.md").read_text("utf-8")))
+    assert len(codes) > 100
+    at_a_terminal = {code for code in codes if code.startswith(("demo_", "bench_"))}
+    assert codes - at_a_terminal - words.labels()["refusal"].keys() == set()

