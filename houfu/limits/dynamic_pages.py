@@ -8,11 +8,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from houfu.console.pages import Form, done, show
+from houfu.console.templatetags.kit import when
 from houfu.console.words import label, t
 from houfu.kernel import clock, db
 from houfu.kernel.http import actor, mine
+from houfu.kernel.money import yuan
 from houfu.limits import actions, queries, rules
-from houfu.limits.models import Adjustment
+from houfu.limits.models import Adjustment, Dynamic
 from houfu.limits.pool_pages import instant, may_change
 from houfu.policies import queries as policies
 
@@ -26,7 +28,7 @@ def detail(request: HttpRequest, pool_id: int) -> HttpResponse:
     day = _day(request.GET.get("day", ""), clock.business_day(now))
     pool = queries.access_pool(by, "limits:read", merchant_id, pool_id)
     room = queries.pool_figures(by, merchant_id, pool_id)
-    policy = policies.at(now)
+    policy, settings = policies.at(now), queries.settings(merchant_id, pool_id, now)
     return show(
         request,
         "limits/dynamic.html",
@@ -36,7 +38,8 @@ def detail(request: HttpRequest, pool_id: int) -> HttpResponse:
         room=room,
         used_fen=pool.limit_fen - room.free_fen,
         now_at=queries.usable(by, merchant_id, pool_id, [now])[0],
-        settings=queries.settings(merchant_id, pool_id, now),
+        settings=settings,
+        set=_set(settings),
         option=_chart(queries.schedule(by, merchant_id, pool_id, day), pool.limit_fen - room.free_fen),
         day=day,
         before=day - timedelta(days=1),
@@ -50,6 +53,15 @@ def detail(request: HttpRequest, pool_id: int) -> HttpResponse:
         policy=policy,
         may_write=may_change(by),
     )
+
+
+def _set(settings: Dynamic | None) -> dict[str, str]:
+    """Return the settings in force as the form says them; nothing where it is not dynamic."""
+    if settings is None:
+        return {}
+    names = ("base", "floating", "auto")
+    amounts = {name: yuan(getattr(settings, f"{name}_fen")) for name in names if getattr(settings, f"{name}_fen")}
+    return {**amounts, "place": settings.place or ""}
 
 
 def _day(said: str, today: date) -> date:
@@ -74,7 +86,7 @@ def _chart(found: list[queries.Usable], used_fen: int) -> dict[str, Any]:
         series.append(line(t("基础加调整"), [each.dynamic_fen for each in found], lineStyle={"type": "dotted"}))
     if any(each.band_fen is not None for each in found):
         series.append(line(t("时段上限"), [each.band_fen for each in found], lineStyle={"type": "dotted"}))
-    if any(each.gate_fen is not None for each in found):
+    if any(each.gate_fen is not None and each.gate_fen < each.holds_fen for each in found):
         series.append(line(t("备案线"), [each.gate_fen for each in found], lineStyle={"type": "dotted"}))
     return {
         "legend": {"data": [each["name"] for each in series]},
@@ -96,6 +108,7 @@ def _source(text: str) -> list[tuple[str, str]]:
             found += [(f"{label('source_fact', name)} · {label('source_fact', k)}", str(v)) for k, v in value.items()]
         else:
             shown = "、".join(map(str, value)) if isinstance(value, list) else str(value)
+            shown = when(shown) if name.endswith("_at") else shown
             found.append((label("source_fact", name), shown))
     return found
 
@@ -129,7 +142,8 @@ def propose(request: HttpRequest, pool_id: int) -> HttpResponse:
     starts, ends = instant(form, "valid_from", t("自")), instant(form, "valid_until", t("至"))
     reason = form.text("reason", t("理由"))
     form.settle()
-    assert starts and ends
+    assert starts
+    assert ends
     actions.propose(
         by=actor(request), merchant_id=mine(request), pool_id=pool_id, kind="manual", amount_fen=amount_fen,
         valid_from=starts, valid_until=ends, reason=reason, source={},

@@ -1,4 +1,4 @@
-"""Pages of risk: alerts and cases for those who deal with them, holds, measures, appeals and the score for the others."""
+"""Pages of risk: alerts and cases for those who deal with them, holds, measures, appeals and the score for others."""
 
 from datetime import datetime
 from typing import Any

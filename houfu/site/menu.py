@@ -15,5 +15,6 @@ MERCHANT = (
     Entry("资金", "收款账户", "/console/beneficiaries", "bank", READS_PAYOUTS),
     Entry("管理", "风控", "/console/risk", "risk", READS_RISK),
     Entry("管理", "员工", "/console/people", "people", frozenset({"people:read"})),
+    Entry("管理", "设置", "/console/settings", "settings", frozenset({"merchants:read"})),
 )
 PLATFORM = (Entry("", "总览", "/console/", "home"),)

@@ -30,7 +30,7 @@ from houfu.people.actor import Actor
 from houfu.policies import queries as policies
 from houfu.risk import pages as risk_pages
 from houfu.risk import queries as risk
-from houfu.site import shell, trial
+from houfu.site import settings_pages, shell, trial
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
 DAYS = 14
@@ -158,5 +158,6 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(payout_pages.urlpatterns)),
     path("", include(approval_pages.urlpatterns)),
     path("", include(risk_pages.urlpatterns)),
+    path("", include(settings_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

@@ -50,6 +50,9 @@ SCRIPT_WORDS = {
     "error_people_password_weak": "密码太短、太常见或与登录名太像。",
     "error_enter_current_password": "密码不正确。",
     "error_incorrect_password": "密码不正确。",
+    "factor_webauthn": "通行密钥",
+    "factor_totp": "动态码",
+    "factor_recovery_codes": "恢复码",
     "tour_next": "下一步",
     "tour_end": "结束引导",
 }

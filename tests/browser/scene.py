@@ -98,6 +98,7 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.payee()
     shop.ask(200_000)
     shop.request(300_000, store=shop.stores[1])
+    shop.place(4_600_000, store=shop.stores[1])
     limit(scene)
     watch(scene)
     return scene

@@ -23,6 +23,8 @@ PAGES = {
     "alert": ("risk_officer", "/console/risk/alerts/{alert}"),
     "case": ("risk_officer", "/console/risk/cases/{case}"),
     "people": ("owner", "/console/people"),
+    "settings": ("owner", "/console/settings"),
+    "settings-clerk": ("clerk", "/console/settings"),
     "style": ("owner", "/console/style"),
     "sign-in": ("", "/console/sign-in"),
     "invitation": ("", "/console/invitation#hi_1_2_x"),
