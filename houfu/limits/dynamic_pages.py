@@ -166,7 +166,7 @@ def propose_bands(request: HttpRequest, pool_id: int) -> HttpResponse:
     form = Form.of(request)
     reason = form.text("reason", t("理由"))
     lines = [line.split() for line in form.text("bands", t("时段"), needed=False, longest=2000).splitlines()]
-    bands: list[dict[str, Any]] | None = []
+    bands: list[dict[str, Any]] = []
     for line in filter(None, lines):
         name, opens, closes, yuan = (*line, "", "", "", "")[:4]
         amount = Form({"limit": yuan})

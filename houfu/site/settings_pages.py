@@ -1,4 +1,4 @@
-"""Pages of settings: who the merchant is, what it asks of its people, whom of the platform it lets in, and one's own."""
+"""Pages of settings: who the merchant is, what it asks of its people, whom it lets in, and one's own."""
 
 from typing import Any
 
