@@ -91,7 +91,7 @@ def detail(request: HttpRequest, id: UUID) -> HttpResponse:
         may_withdraw=asked.state == "open" and by.person == asked.person != "",
         options=_options(request, found),
         by_code=found.totp_allowed and not found.passkeys,
-        way=_way_to(asked.subject),
+        way=_way_to(asked.subject, payload),
         digest=found.challenge.hex(),
     )
 
@@ -109,10 +109,16 @@ def _facts(payload: dict[str, Any], within: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             found += _facts(value, name)
             continue
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for n, each in enumerate(value, 1):
+                shown = "; ".join(f"{called} {said}" for called, said in _facts(each))
+                found.append((f"{label('signed', name)} {n}", shown))
+            continue
         if name.endswith("_fen") and isinstance(value, int):
             value = yuan(value)
         elif name in ("kind", "purpose", "purpose_class"):
-            group = "purpose" if name.startswith("purpose") else "beneficiary_kind"
+            kinds = "change_kind" if "change_id" in payload else "beneficiary_kind"
+            group = "purpose" if name.startswith("purpose") else kinds
             value = label(group, value)
         elif isinstance(value, list):
             value = "、".join(map(str, value))
@@ -142,9 +148,13 @@ def _options(request: HttpRequest, found: queries.Shown) -> str:
     return json.dumps(said)
 
 
-def _way_to(subject: str) -> str:
+def _way_to(subject: str, payload: dict[str, Any]) -> str:
     noun, _, id = subject.partition("/")
-    return {"payout": f"/console/payouts/{id}", "beneficiary": "/console/beneficiaries"}.get(noun, "")
+    pool = f"/console/pools/{payload.get('pool_id')}"
+    return {
+        "payout": f"/console/payouts/{id}", "beneficiary": "/console/beneficiaries", "pool": pool,
+        "limit_change": pool, "filing": pool, "emergency": f"/console/limits/emergencies/{id}",
+    }.get(noun, "")  # fmt: skip
 
 
 def sign(request: HttpRequest, id: UUID) -> HttpResponse:

@@ -219,6 +219,11 @@ def staff(merchant_id: int, staff_id: int) -> Staff:
     return found
 
 
+def profile(merchant_id: int) -> Profile | None:
+    """Return what a merchant asks of those who act for it; None where it has never said."""
+    return Profile.objects.filter(merchant_id=merchant_id).first()
+
+
 def face_allowed(merchant_id: int) -> bool:
     """Say whether a merchant lets a face stand for a passkey (S8)."""
     return Profile.objects.filter(merchant_id=merchant_id, face_allowed=True).exists()

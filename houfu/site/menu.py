@@ -3,13 +3,18 @@
 from houfu.console.pages import Entry
 
 READS_ORDERS, READS_PAYOUTS = frozenset({"orders:read"}), frozenset({"payouts:read"})
+READS_LIMITS, READS_RISK = frozenset({"limits:read"}), frozenset({"risk:read"})
 
 MERCHANT = (
     Entry("", "总览", "/console/", "home"),
     Entry("经营", "订单", "/console/orders", "orders", READS_ORDERS),
+    Entry("经营", "额度", "/console/limits", "limits", READS_LIMITS),
+    Entry("经营", "共享池", "/console/pools", "pools", READS_LIMITS),
     Entry("资金", "提现", "/console/payouts", "payouts", READS_PAYOUTS),
     Entry("资金", "审批", "/console/approvals", "approvals", frozenset({"approvals:write", "history:read"})),
     Entry("资金", "收款账户", "/console/beneficiaries", "bank", READS_PAYOUTS),
+    Entry("管理", "风控", "/console/risk", "risk", READS_RISK),
     Entry("管理", "员工", "/console/people", "people", frozenset({"people:read"})),
+    Entry("管理", "设置", "/console/settings", "settings", frozenset({"merchants:read"})),
 )
 PLATFORM = (Entry("", "总览", "/console/", "home"),)

@@ -15,6 +15,8 @@ from houfu.console.words import label, t
 from houfu.kernel import clock
 from houfu.kernel.http import actor
 from houfu.ledger import queries as ledger
+from houfu.limits import dynamic_pages, pool_pages
+from houfu.limits import pages as limit_pages
 from houfu.limits import queries as limits
 from houfu.merchants import queries as merchants
 from houfu.orders import pages as order_pages
@@ -26,8 +28,9 @@ from houfu.people import pages as people_pages
 from houfu.people import staff_pages
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
+from houfu.risk import pages as risk_pages
 from houfu.risk import queries as risk
-from houfu.site import shell, trial
+from houfu.site import settings_pages, shell, trial
 from houfu.site import trend as trends
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
@@ -146,7 +149,12 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(people_pages.urlpatterns)),
     path("", include(staff_pages.urlpatterns)),
     path("", include(order_pages.urlpatterns)),
+    path("", include(limit_pages.urlpatterns)),
+    path("", include(dynamic_pages.urlpatterns)),
+    path("", include(pool_pages.urlpatterns)),
     path("", include(payout_pages.urlpatterns)),
     path("", include(approval_pages.urlpatterns)),
+    path("", include(risk_pages.urlpatterns)),
+    path("", include(settings_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

@@ -61,6 +61,9 @@ SCRIPT_WORDS = {
     "tour_payouts": "提现：这里排着每笔提现和预计到账时间。点“发起提现”开始一笔。",
     "tour_quote": "边输入边试算：手续费、到账时间、用哪些订单的钱、谁来审批。不能提交时会说明原因和办法。",
     "tour_approvals": "审批：轮到你签署的都在这里。用通行密钥签署的，正是屏幕上显示的内容。",
+    "factor_webauthn": "通行密钥",
+    "factor_totp": "动态码",
+    "factor_recovery_codes": "恢复码",
     "tour_next": "下一步",
     "tour_end": "结束引导",
 }

@@ -1,17 +1,32 @@
 """A merchant on an ordinary Monday, with every kind of row that a page shows, and people who can sign in."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from houfu.kernel import clock as clocks
+from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.people import actions as people
 from houfu.people.actions import Settings
+from houfu.people.actor import operator
+from houfu.risk import actions as risk
+from houfu.risk import queries as risk_queries
 from houfu.testing import world
 from houfu.testing.passkeys import SoftwarePasskey
 from houfu.testing.web import Browser, signed_in
 
 PASSWORD = "korrekt-pferd-batterie"
-ROLES = ("owner", "finance", "legal", "supervisor", "store_manager", "clerk", "regional_manager", "auditor")
+ROLES = (
+    "owner",
+    "finance",
+    "legal",
+    "supervisor",
+    "store_manager",
+    "clerk",
+    "regional_manager",
+    "auditor",
+    "risk_officer",
+)
 
 
 @dataclass
@@ -24,6 +39,7 @@ class Scene:
     names: dict[str, str] = field(default_factory=dict)
     browsers: dict[str, Browser] = field(default_factory=dict)
     passkeys: dict[str, SoftwarePasskey] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
 
     def invite(self, role: str, name: str) -> str:
         """Invite somebody, and return the invitation."""
@@ -50,7 +66,7 @@ class Scene:
 
 NAMES = {
     "owner": "王芳", "finance": "韩梅梅", "legal": "陈律", "supervisor": "孙主管", "store_manager": "李店长",
-    "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计",
+    "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计", "risk_officer": "郑风控",
 }  # fmt: skip
 
 
@@ -60,7 +76,7 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     hands.move(days=-14)
     shop = world.open_shop(stores=3, own_limit_fen=3_000_000)
     scene = Scene(address, shop)
-    world.pool(shop, share=3, grant_fen=20_000_000, contribution_fen=500_000)
+    scene.ids = {"store": shop.store, "pool": world.pool(shop, share=3, grant_fen=20_000_000, contribution_fen=500_000)}
     for n in range(14):
         for store in shop.stores:
             ids = shop.earn(*[98_000 + 17_300 * (n + k) for k in range(2 + (n + store) % 3)], store=store, fee_fen=720)
@@ -82,4 +98,61 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.payee()
     shop.ask(200_000)
     shop.request(300_000, store=shop.stores[1])
+    shop.place(4_600_000, store=shop.stores[1])
+    limit(scene)
+    watch(scene)
     return scene
+
+
+def limit(scene: Scene) -> None:
+    """Give every kind of limit something to show: bands, proposals, an emergency, a change and a filing."""
+    shop, now, pool_id = scene.shop, clocks.now(), scene.ids["pool"]
+    key = {"by": shop.owner, "merchant_id": shop.merchant_id, "pool_id": pool_id}
+    limits.set_dynamic(**key, base_fen=6_000_000, floating_fen=3_000_000, place="30.27,120.16")
+    bands = [
+        ("早市", "05:00", "11:00", 8_000_000),
+        ("午市", "11:00", "17:00", 5_000_000),
+        ("夜市", "17:00", "02:00", 9_000_000),
+    ]
+    table = limits.propose_bands(
+        **key, reason="鲜食按时段", source={},
+        bands=[dict(zip(("name", "opens", "closes", "limit_fen"), band, strict=True)) for band in bands],
+    )  # fmt: skip
+    limits.accept_bands(by=shop.owner, merchant_id=shop.merchant_id, id=table.id)
+    rain = {"provider": "open-meteo", "place": "30.27,120.16", "observed_at": now.isoformat()}
+    for kind, fen, after, reason, source in (
+        ("weather", 1_500_000, 0, "rain", rain),
+        ("forecast", -800_000, 3, "预计周一午后订单偏少", {"model": "holt-winters", "days": 28}),
+        ("manual", 1_000_000, 6, "夜市促销", {}),
+    ):
+        starts = now + timedelta(hours=after)
+        made = limits.propose(
+            **key, kind=kind, amount_fen=fen, valid_from=starts, valid_until=starts + timedelta(hours=3),
+            reason=reason, source=source,
+        )  # fmt: skip
+        if kind == "manual":
+            limits.accept_adjustment(by=shop.owner, merchant_id=shop.merchant_id, id=made.id)
+    limits.reduce(
+        by=world.OPERATOR, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=180_000, reason="逾期"
+    )
+    begun = limits.begin_emergency(by=shop.owner, merchant_id=shop.merchant_id, store_id=shop.store, amount_fen=300_000)
+    scene.ids["emergency"] = begun.id
+    limits.propose_share(**key, share=4, reason="旺季备货")
+
+
+def watch(scene: Scene) -> None:
+    """Let risk find something, hold a payout, and have a measure and a score to appeal."""
+    shop, m = scene.shop, scene.shop.merchant_id
+    li = operator("li")
+    risk.look(by=world.WORKER, merchant_id=m)
+    case = risk.open_case(by=li, merchant_id=m, subject=f"store/{shop.stores[2]}", reason_class="returns")
+    risk.investigate(by=li, merchant_id=m, id=case.id)
+    risk.decide(by=li, merchant_id=m, id=case.id, outcome="restrict", note="退货率连续两月偏高")
+    again = risk.open_case(by=li, merchant_id=m, subject=f"store/{shop.store}", reason_class="orders")
+    risk.investigate(by=li, merchant_id=m, id=again.id)
+    risk.add_evidence(
+        by=li, merchant_id=m, id=again.id, kind="statement", text="店长说明：小额订单来自学校食堂的团购。"
+    )
+    scene.ids["case"] = again.id
+    scene.ids["alert"] = risk_queries.alerts(li, m)[0].id
+    risk.appeal(by=shop.owner, merchant_id=m, grounds="退货来自一批错发的货，已换供应商。", case_id=case.id)

@@ -7,12 +7,24 @@ ROWS: list[tuple[str, ...]] = []
 PAGES = {
     "overview": ("owner", "/console/"),
     "orders": ("owner", "/console/orders"),
+    "limits": ("owner", "/console/limits"),
+    "limit": ("store_manager", "/console/limits/{store}"),
+    "emergency": ("regional_manager", "/console/limits/emergencies/{emergency}"),
+    "dynamic": ("owner", "/console/limits/dynamic/{pool}"),
+    "pools": ("owner", "/console/pools"),
+    "pool": ("owner", "/console/pools/{pool}"),
     "payouts": ("owner", "/console/payouts"),
     "ask": ("finance", "/console/payouts/new"),
     "automatic": ("finance", "/console/payouts/automatic"),
     "approvals": ("owner", "/console/approvals"),
     "beneficiaries": ("finance", "/console/beneficiaries"),
+    "risk": ("owner", "/console/risk"),
+    "risk-work": ("risk_officer", "/console/risk"),
+    "alert": ("risk_officer", "/console/risk/alerts/{alert}"),
+    "case": ("risk_officer", "/console/risk/cases/{case}"),
     "people": ("owner", "/console/people"),
+    "settings": ("owner", "/console/settings"),
+    "settings-clerk": ("clerk", "/console/settings"),
     "style": ("owner", "/console/style"),
     "sign-in": ("", "/console/sign-in"),
     "invitation": ("", "/console/invitation#hi_1_2_x"),
@@ -32,8 +44,8 @@ def table(pytestconfig):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["zh-hans", "en"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_sound(look, shots, name, lang, theme):
-    role, address = PAGES[name]
+def test_a_page_is_sound(look, scene, shots, name, lang, theme):
+    role, address = PAGES[name][0], PAGES[name][1].format(**scene.ids)
     eye = look(role, lang, theme)
     eye.page.goto(address, wait_until="networkidle")
     for chart in eye.page.query_selector_all("[data-chart]"):
@@ -46,8 +58,8 @@ def test_a_page_is_sound(look, shots, name, lang, theme):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_fits_a_phone(look, shots, name):
-    role, address = PAGES[name]
+def test_a_page_fits_a_phone(look, scene, shots, name):
+    role, address = PAGES[name][0], PAGES[name][1].format(**scene.ids)
     eye = look(role, width=360)
     eye.page.goto(address, wait_until="networkidle")
     eye.page.screenshot(path=shots / f"{name}-phone.png", full_page=True)

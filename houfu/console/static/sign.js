@@ -40,6 +40,17 @@
   };
   const factors = async () => (await surely(auth("GET", "account/authenticators"))).data.map((each) => each.type);
 
+  // Make a passkey on this device.
+  const passkey = async () => {
+    const options = await surely(auth("GET", "account/authenticators/webauthn?passwordless"));
+    let credential;
+    try {
+      credential = await SimpleWebAuthnBrowser.startRegistration({ optionsJSON: options.data.creation_options.publicKey || options.data.creation_options });
+    } catch (error) { throw new Error(words.passkey_failed); }
+    await surely(auth("POST", "account/authenticators/webauthn", { name: navigator.platform || "passkey", credential }));
+  };
+  window.houfu.doors = { auth, surely, passkey, words };
+
   // Prove once more who one is; "code" says that a code of the generator is wanted.
   window.houfu.stepUp = async (code) => {
     if (code !== null) { await surely(auth("POST", "auth/2fa/reauthenticate", { code })); return "done"; }
@@ -107,12 +118,7 @@
       usePasskey: working(async function () { await byPasskey("reauthenticate"); next(); }),
       useCode: working(async function () { await surely(auth("POST", "auth/2fa/reauthenticate", { code: this.code })); await enter(); }),
       addPasskey: working(async function () {
-        const options = await surely(auth("GET", "account/authenticators/webauthn?passwordless"));
-        let credential;
-        try {
-          credential = await SimpleWebAuthnBrowser.startRegistration({ optionsJSON: options.data.creation_options.publicKey || options.data.creation_options });
-        } catch (error) { throw new Error(words.passkey_failed); }
-        await surely(auth("POST", "account/authenticators/webauthn", { name: navigator.platform || "passkey", credential }));
+        await passkey();
         await byPasskey("reauthenticate");
         next();
       }),
