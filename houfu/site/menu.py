@@ -11,5 +11,9 @@ MERCHANT = (
     Entry("资金", "审批", "/console/approvals", "approvals", frozenset({"approvals:write", "history:read"})),
     Entry("资金", "收款账户", "/console/beneficiaries", "bank", READS_PAYOUTS),
     Entry("管理", "员工", "/console/people", "people", frozenset({"people:read"})),
+    Entry("管理", "规则", "/console/rules", "rules", frozenset({"policies:read"})),
+    Entry("管理", "集成", "/console/integrations", "plug", frozenset({"webhooks:read", "merchants:write"})),
+    Entry("管理", "操作记录", "/console/history", "history", frozenset({"history:read"})),
+    Entry("管理", "任务", "/console/jobs", "jobs"),
 )
 PLATFORM = (Entry("", "总览", "/console/", "home"),)

@@ -12,6 +12,7 @@ from houfu.approvals import queries as approvals
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
 from houfu.console.words import label, t
+from houfu.jobs import pages as job_pages
 from houfu.kernel import clock
 from houfu.kernel.http import actor
 from houfu.ledger import queries as ledger
@@ -25,9 +26,11 @@ from houfu.payouts import rules as payout_rules
 from houfu.people import pages as people_pages
 from houfu.people import staff_pages
 from houfu.people.actor import Actor
+from houfu.policies import pages as policy_pages
 from houfu.policies import queries as policies
 from houfu.risk import queries as risk
-from houfu.site import shell, trial
+from houfu.site import history_pages, shell, trial
+from houfu.webhooks import pages as webhook_pages
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
 DAYS = 14
@@ -151,5 +154,9 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(order_pages.urlpatterns)),
     path("", include(payout_pages.urlpatterns)),
     path("", include(approval_pages.urlpatterns)),
+    path("", include(history_pages.urlpatterns)),
+    path("", include(webhook_pages.urlpatterns)),
+    path("", include(policy_pages.urlpatterns)),
+    path("", include(job_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

@@ -85,7 +85,8 @@ class ConsoleMiddleware:
             by = identify(request)
             request.auth = by  # type: ignore[attr-defined]
             isolation.enter(by)
-            with db.reading() if request.method in ("GET", "HEAD") else nullcontext():
+            reads = request.method in ("GET", "HEAD") and not getattr(view, "writes", False)
+            with db.reading() if reads else nullcontext():
                 return view(request, *args, **kwargs)
         except Unauthenticated:
             return _to(request, "/console/sign-in")

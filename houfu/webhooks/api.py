@@ -52,7 +52,9 @@ class EndpointOut(Out):
     rests_until: datetime | None
     delivered_at: datetime | None
     added_at: datetime
-    partner_id: int | None = Field(description="the party whose endpoint it is; told limit.changed of these stores alone")
+    partner_id: int | None = Field(
+        description="the party whose endpoint it is; told limit.changed of these stores alone"
+    )
     store_ids: list[int] | None
     public_keys: list[str] = Field(description="each verifies what is sent now, as v1a")
 

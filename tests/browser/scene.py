@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass, field
 
+from houfu.jobs import actions as jobs
+from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
 from houfu.orders import actions as orders
 from houfu.people import actions as people
 from houfu.people.actions import Settings
+from houfu.people.actor import system
+from houfu.site import kinds  # noqa: F401  what can be asked for
 from houfu.testing import world
 from houfu.testing.passkeys import SoftwarePasskey
 from houfu.testing.web import Browser, signed_in
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks import queries as webhook_queries
+from houfu.webhooks.wire import Answer
 
 PASSWORD = "korrekt-pferd-batterie"
 ROLES = ("owner", "finance", "legal", "supervisor", "store_manager", "clerk", "regional_manager", "auditor")
@@ -82,4 +89,31 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.payee()
     shop.ask(200_000)
     shop.request(300_000, store=shop.stores[1])
+    _integrations(shop)
     return scene
+
+
+def _integrations(shop: world.Shop) -> None:
+    """Give the shop keys, an endpoint whose deliveries went well and badly, and jobs."""
+    mine = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    people.create_key(**mine, name="ERP 对接", scopes=["orders:read", "orders:write"], days=10)
+    old, _ = people.create_key(**mine, name="旧密钥", scopes=["ledger:read"], networks=["203.0.113.0/24"])
+    people.revoke_key(**mine, id=old.id)
+    endpoint, _ = webhooks.add(**mine, url="https://erp.example.com/houfu", verbs=["*"])
+    for _ in range(3):
+        webhooks.test(**mine, id=endpoint.id)
+    shop.ask(150_000)
+    webhooks.follow()
+    due = webhook_queries.messages(shop.merchant_id, endpoint.id, 3)
+    outcomes = [("delivered", 200), ("delivered", 204), ("not_accepted", 500)]
+    webhooks.conclude(
+        by=system("webhooks"),
+        ended=[
+            webhooks.Ended(shop.merchant_id, message.delivery_id, Answer(outcome, status, 37))
+            for message, (outcome, status) in zip(due, outcomes, strict=False)
+        ],
+    )
+    for format_ in ("xlsx", "csv"):
+        asked = exports.ask(**mine, what="orders", format=format_, filters={}, reason="月末对账")
+        runner.finish(shop.merchant_id, asked.id)
+    jobs.ask(**mine, kind="history.verify", arguments={"asked_at": "now"})
