@@ -176,6 +176,11 @@ def access_grants(by: Actor, merchant_id: int, *, before: int | None = None, lim
     return list((found if before is None else found.filter(id__lt=before)).order_by("-id")[:limit])
 
 
+def access_grant(merchant_id: int, id: int) -> AccessGrant | None:
+    """Return an access grant by its number."""
+    return AccessGrant.objects.filter(merchant_id=merchant_id, id=id).first()
+
+
 def member_of_session(session: SessionBase) -> Staff:
     """Return whose session this is, however far they have come.
 

@@ -1,6 +1,7 @@
 """Pages of the rules: every number in force with its meaning, what is coming, and what differs between two packs."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     return show(
         request,
         "policies/rules.html",
-        t("规则"),
+        t("规则包"),
         pack=chosen,
         in_force=in_force,
         packs=[{"of": each, "state": _state(each, in_force)} for each in reversed(packs)],
@@ -55,7 +56,7 @@ def compared(request: HttpRequest) -> HttpResponse:
     new = by_version.get(request.GET.get("new", ""), packs[-1])
     old = by_version.get(request.GET.get("old", ""), packs[max(0, packs.index(new) - 1)])
     return show(
-        request, "policies/compared.html", t("版本对比"), crumbs=[(t("规则"), HOME)],
+        request, "policies/compared.html", t("版本对比"), crumbs=[(t("规则包"), HOME)],
         old=old, new=new, versions=[(each.version, each.version) for each in reversed(packs)],
         changes=changes(old, new, by),
     )  # fmt: skip
@@ -144,7 +145,7 @@ def shown(path_: str, value: Any) -> str:
     name = path_.rpartition(".")[2]
     if value is None:
         return t("不设")
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return _list_shown(path_, name, value)
     if name.endswith("_fen"):
         return t("{yuan} 元", yuan=yuan(value))
@@ -160,7 +161,7 @@ def shown(path_: str, value: Any) -> str:
     return t(unit, n=value) if unit else str(value)
 
 
-def _list_shown(path_: str, name: str, value: list[Any]) -> str:
+def _list_shown(path_: str, name: str, value: Sequence[Any]) -> str:
     if not value:
         return t("无")
     if isinstance(value[0], dict):

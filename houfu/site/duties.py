@@ -18,6 +18,8 @@ FOR_A_MERCHANT = frozenset(
         "POST /v1/merchants/{merchant_id}/stores/{store_id}/grants",
         "POST /v1/merchants/{merchant_id}/stores/{store_id}/reductions",
         "POST /v1/merchants/{merchant_id}/pools/{pool_id}/grants",
+        "POST /v1/merchants/{merchant_id}/filings/{filing_id}:accept",
+        "POST /v1/merchants/{merchant_id}/filings/{filing_id}:return",
     }
 )
 # Alerts, cases, measures and appeals are compliance's, whoever the merchant.
@@ -28,5 +30,19 @@ FOR_ALL = frozenset(
         "GET /v1/merchants",
         "POST /v1/merchants",
         "POST /v1/risk/rules/{rule}/versions/{version}/backtests",
+    }
+)
+# The same in the console. A merchant's page shows what the platform itself decides on: who it is, its stores, their
+# limits, pools, filings handed in, and access grants; orders, money, staff and history stay behind a grant.
+CONSOLE_AREAS = ("/console/platform/merchants/", "/console/platform/cases/")
+CONSOLE_FOR_ALL = frozenset(
+    {
+        "GET /console/",
+        "GET /console/platform/merchants",
+        "POST /console/platform/merchants",
+        "GET /console/platform/cases",
+        "GET /console/platform/health",
+        "GET /console/platform/risk-rules/lately",
+        "POST /console/platform/risk-rules/{rule}/{version}/backtest",
     }
 )

@@ -29,7 +29,7 @@ from houfu.people.actor import Actor
 from houfu.policies import pages as policy_pages
 from houfu.policies import queries as policies
 from houfu.risk import queries as risk
-from houfu.site import history_pages, shell, trial
+from houfu.site import access_pages, history_pages, platform_pages, risk_pages, shell, trial
 from houfu.webhooks import pages as webhook_pages
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
@@ -40,7 +40,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Show where a merchant stands: limits in use, money and when it can leave, and what waits for whom."""
     by = actor(request)
     if by.merchant_id is None:
-        return show(request, "site/platform.html", t("总览"), merchants=merchants.merchants(by))
+        return platform_pages.overview(request, by)
     now = clock.now()
     policy = policies.at(now)
     stores = merchants.stores(by, by.merchant_id)
@@ -155,6 +155,9 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(payout_pages.urlpatterns)),
     path("", include(approval_pages.urlpatterns)),
     path("", include(history_pages.urlpatterns)),
+    path("", include(access_pages.urlpatterns)),
+    path("", include(platform_pages.urlpatterns)),
+    path("", include(risk_pages.urlpatterns)),
     path("", include(webhook_pages.urlpatterns)),
     path("", include(policy_pages.urlpatterns)),
     path("", include(job_pages.urlpatterns)),

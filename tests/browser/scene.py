@@ -9,6 +9,7 @@ from houfu.orders import actions as orders
 from houfu.people import actions as people
 from houfu.people.actions import Settings
 from houfu.people.actor import system
+from houfu.risk import actions as risk
 from houfu.site import kinds  # noqa: F401  what can be asked for
 from houfu.testing import world
 from houfu.testing.passkeys import SoftwarePasskey
@@ -36,10 +37,12 @@ class Scene:
         """Invite somebody, and return the invitation."""
         bound = self.shop.stores[:1] if role in ("clerk", "store_manager") else None
         settings = Settings(role, frozenset(bound) if bound else None)
+        by, merchant_id = self.shop.owner, self.shop.merchant_id
+        if role == "operator":
+            by, merchant_id = world.OPERATOR, 0
         member, invitation = people.invite(
-            by=self.shop.owner, merchant_id=self.shop.merchant_id, name=name, identity=world.new_identity(),
-            settings=settings,
-        )  # fmt: skip
+            by=by, merchant_id=merchant_id, name=name, identity=world.new_identity(), settings=settings
+        )
         self.names[role] = f"{role}-{member.merchant_id}-{member.id}@shop.example"
         return invitation
 
@@ -57,7 +60,7 @@ class Scene:
 
 NAMES = {
     "owner": "王芳", "finance": "韩梅梅", "legal": "陈律", "supervisor": "孙主管", "store_manager": "李店长",
-    "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计",
+    "operator": "平台小李", "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计",
 }  # fmt: skip
 
 
@@ -90,6 +93,12 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.ask(200_000)
     shop.request(300_000, store=shop.stores[1])
     _integrations(shop)
+    case = risk.open_case(
+        by=world.OPERATOR, merchant_id=shop.merchant_id, subject=f"store/{shop.stores[2]}", reason_class="orders"
+    )
+    risk.add_evidence(
+        by=world.OPERATOR, merchant_id=shop.merchant_id, id=case.id, kind="note", text="同一买家短时间内多笔小额订单"
+    )
     return scene
 
 
