@@ -36,7 +36,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     return show(
         request,
         "policies/rules.html",
-        t("规则包"),
+        t("规则一览"),
         pack=chosen,
         in_force=in_force,
         packs=[{"of": each, "state": _state(each, in_force)} for each in reversed(packs)],
@@ -56,7 +56,7 @@ def compared(request: HttpRequest) -> HttpResponse:
     new = by_version.get(request.GET.get("new", ""), packs[-1])
     old = by_version.get(request.GET.get("old", ""), packs[max(0, packs.index(new) - 1)])
     return show(
-        request, "policies/compared.html", t("版本对比"), crumbs=[(t("规则包"), HOME)],
+        request, "policies/compared.html", t("版本对比"), crumbs=[(t("规则一览"), HOME)],
         old=old, new=new, versions=[(each.version, each.version) for each in reversed(packs)],
         changes=changes(old, new, by),
     )  # fmt: skip
