@@ -20,6 +20,8 @@ FOR_A_MERCHANT = frozenset(
         "POST /v1/merchants/{merchant_id}/pools/{pool_id}/grants",
         "POST /v1/merchants/{merchant_id}/filings/{filing_id}:accept",
         "POST /v1/merchants/{merchant_id}/filings/{filing_id}:return",
+        "POST /v1/merchants/{merchant_id}/recognitions/{recognition_id}:accept",
+        "POST /v1/merchants/{merchant_id}/recognitions/{recognition_id}:refuse",
     }
 )
 # Alerts, cases, measures and appeals are compliance's, whoever the merchant.
