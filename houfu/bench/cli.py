@@ -9,6 +9,7 @@ import click
 from houfu.bench import authorise as authorising
 from houfu.bench import exporting, volume
 from houfu.bench import intake as door
+from houfu.bench import pages as console
 from houfu.kernel.terminal import emit, json_option
 
 POOL = click.option(
@@ -111,6 +112,14 @@ def history(links: int, as_json: bool) -> None:
 def export_(rows: int, as_json: bool) -> None:
     """Export orders as CSV and as XLSX. Example: houfu bench export --rows 1000000 --json"""
     _show(exporting.measure(rows), as_json)
+
+
+@cli.command()
+@click.option("--rows", type=click.IntRange(100), default=1_000_000, show_default=True, help="Orders, of one merchant.")
+@json_option
+def pages(rows: int, as_json: bool) -> None:
+    """Time every page of the console on the server. Example: houfu bench pages --rows 1000000 --json"""
+    _show(console.measure(rows), as_json)
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

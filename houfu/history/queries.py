@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
@@ -20,6 +20,7 @@ def links(
     merchant_id: int,
     *,
     subject: str = "",
+    noun: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
     before_seq: int | None = None,
@@ -29,10 +30,11 @@ def links(
     """Return a merchant's newest links first, of one subject where it is given.
 
     Args:
+        noun: what the verbs begin with, such as "payout"; all where it is empty.
         since, until: of what happened from the one on, and before the other.
         confidential: whether links are among them that only those who deal with risk may read.
     """
-    found = _listed(merchant_id, subject, since, until, confidential)
+    found = _listed(merchant_id, subject, noun, since, until, confidential)
     if before_seq is not None:
         found = found.filter(seq__lt=before_seq)
     return list(found.order_by("-seq")[:limit])
@@ -42,25 +44,62 @@ def count(
     merchant_id: int,
     *,
     subject: str = "",
+    noun: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
     confidential: bool = True,
 ) -> int:
     """Return how many links `links` lists in all."""
-    return _listed(merchant_id, subject, since, until, confidential).count()
+    return _listed(merchant_id, subject, noun, since, until, confidential).count()
 
 
 def _listed(
-    merchant_id: int, subject: str, since: datetime | None, until: datetime | None, confidential: bool
+    merchant_id: int, subject: str, noun: str, since: datetime | None, until: datetime | None, confidential: bool
 ) -> QuerySet[Link]:
     found = Link.objects.filter(merchant_id=merchant_id)
     for verbs in () if confidential else CONFIDENTIAL:
         found = found.exclude(verb__startswith=verbs)
     if subject:
         found = found.filter(subject=subject)
+    if noun:
+        found = found.extra(where=["split_part(verb, '.', 1) = %s"], params=[noun])
     if since:
         found = found.filter(at__gte=since)
     return found.filter(at__lt=until) if until else found
+
+
+def link(merchant_id: int, seq: int) -> Link | None:
+    """Return a link of a merchant's chain by its number."""
+    return Link.objects.filter(merchant_id=merchant_id, seq=seq).first()
+
+
+def ended(merchant_id: int) -> tuple[int, str]:
+    """Return the number and the hash of the end of a merchant's chain; 0 and nothing before anything has happened."""
+    found = db.rows("SELECT seq, encode(hash, 'hex') AS hash FROM history_head WHERE merchant_id = %s", [merchant_id])
+    return (found[0].seq, found[0].hash) if found else (0, "")
+
+
+class Stretch(NamedTuple):
+    """A part of a chain that was recomputed: its last link, how many those were, and what does not hold."""
+
+    last: int
+    count: int
+    hash: str
+    broken: list[dict[str, Any]]
+
+
+def recomputed(merchant_id: int, after: int, limit: int) -> Stretch:
+    """Recompute the links of a merchant's chain after one of them (I-15).
+
+    Args:
+        after: number of the link before; 0 for the beginning.
+        limit: how many at most.
+    """
+    found = db.rows((_SQL / "history_recomputed.sql").read_text(), [merchant_id, after, limit])
+    if not found:
+        return Stretch(after, 0, "", [])
+    broken = [{"seq": row.seq, "fault": row.fault} for row in found if row.fault]
+    return Stretch(found[-1].seq, len(found), found[-1].hash, broken)
 
 
 def told(merchant_id: int, beginnings: Sequence[str]) -> list[Any]:

@@ -13,6 +13,7 @@ from houfu.jobs import actions, exports, queries
 from houfu.jobs.models import Job
 from houfu.jobs.tables import Language
 from houfu.kernel.http import PROBLEMS, Id, In, Limit, Out, Page, actor, after, mine, page, writes
+from houfu.people.actor import Actor
 from houfu.people.sign_in.auth import require_recent
 
 router = Router(tags=["jobs"])
@@ -111,8 +112,12 @@ def cancel(request: HttpRequest, id: UUID) -> Any:
 def file(request: HttpRequest, id: UUID) -> Any:
     """Return the file that a job has made; who has had it, and what for, stays in the history."""
     require_recent(request)
-    by = actor(request)
-    found = actions.hand_over(by=by, merchant_id=mine(request), id=id)
+    return handed_over(actor(request), mine(request), id)
+
+
+def handed_over(by: Actor, merchant_id: int, id: UUID) -> StreamingHttpResponse:
+    """Hand over a job's file piece by piece, after noting who has it."""
+    found = actions.hand_over(by=by, merchant_id=merchant_id, id=id)
     answer = StreamingHttpResponse(queries.pieces(by, found), content_type=found.media_type)
     answer["Content-Length"] = str(found.file_bytes)
     answer["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(found.file_name or '')}"

@@ -91,6 +91,17 @@ def known() -> list[str]:
     return sorted(_exports)
 
 
+def filters_of(what: str) -> tuple[str, ...]:
+    """Return the names of the filters that an export takes.
+
+    Raises:
+        UnknownExport: there is none.
+    """
+    if what not in _exports:
+        raise UnknownExport(what=what, known=known())
+    return _exports[what].filters.__struct_fields__
+
+
 def ask(
     *,
     by: Actor,

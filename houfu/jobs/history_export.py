@@ -16,6 +16,7 @@ class Filters(exports.Filters, frozen=True):
     """Those of the history's list, and whether what only those may read who deal with risk is wanted too."""
 
     subject: str = ""
+    noun: str = ""
     confidential: bool = False
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -175,6 +176,11 @@ def access_grants(by: Actor, merchant_id: int, *, before: int | None = None, lim
     return list((found if before is None else found.filter(id__lt=before)).order_by("-id")[:limit])
 
 
+def access_grant(merchant_id: int, id: int) -> AccessGrant | None:
+    """Return an access grant by its number."""
+    return AccessGrant.objects.filter(merchant_id=merchant_id, id=id).first()
+
+
 def member_of_session(session: SessionBase) -> Staff:
     """Return whose session this is, however far they have come.
 
@@ -239,6 +245,13 @@ def everybody(by: Actor, merchant_id: int, *, after: int = 0, limit: int = 100) 
     """Return a merchant's staff, by id."""
     by.require("people:read", merchant_id)
     return list(Staff.objects.filter(merchant_id=merchant_id, id__gt=after).order_by("id")[:limit])
+
+
+def names(by: Actor, merchant_id: int, staff_ids: Sequence[int]) -> dict[str, str]:
+    """Return what some of a merchant's staff are called, by their names in the history."""
+    by.require("people:read", merchant_id)
+    found = Staff.objects.filter(merchant_id=merchant_id, id__in=list(staff_ids))
+    return {f"staff/{id}": name for id, name in found.values_list("id", "name")}
 
 
 def holders(merchant_id: int, role: str, at: datetime) -> list[Staff]:

@@ -266,6 +266,33 @@ def active_version(rule: str) -> RuleVersion | None:
     return RuleVersion.objects.filter(rule=rule, state="active").first()
 
 
+SAMPLE = 200  # of a merchant's latest decisions
+
+
+def applied_lately(by: Actor, since: datetime, limit: int = 5000) -> dict[tuple[str, int], tuple[int, int, int]]:
+    """Return how often each version was asked, hit, and acted lately, over all merchants, by rule and version.
+
+    What a version in shadow says is recorded and counts as a hit; nothing follows from it (K8).
+
+    Args:
+        since: the earliest decision; of each merchant the latest `SAMPLE` are looked at.
+        limit: how many decisions at most in all.
+    """
+    by.require("risk:write")
+    found = db.rows(
+        "SELECT d.applied FROM merchants_merchant m CROSS JOIN LATERAL (SELECT applied FROM risk_decision d"
+        " WHERE d.merchant_id = m.merchant_id AND d.at >= %s ORDER BY d.at DESC LIMIT %s) d LIMIT %s",
+        [since, SAMPLE, limit],
+    )
+    counts: dict[tuple[str, int], tuple[int, int, int]] = {}
+    for row in found:
+        for each in rules.read_applied(row.applied):
+            asked, hits, acted = counts.get((each.rule, each.version), (0, 0, 0))
+            acts = each.hit and each.mode == "active"
+            counts[each.rule, each.version] = asked + 1, hits + each.hit, acted + acts
+    return counts
+
+
 def backtests(by: Actor, rule: str = "") -> list[Backtest]:
     """Return the back-tests on record, newest first."""
     by.require("risk:write")

@@ -38,3 +38,17 @@ FOR_ALL = frozenset(
         "POST /v1/buyer-scores:ask",
     }
 )
+# The same in the console. A merchant's page shows what the platform itself decides on: who it is, its stores, their
+# limits, pools, filings handed in, and access grants; orders, money, staff and history stay behind a grant.
+CONSOLE_AREAS = ("/console/platform/merchants/", "/console/platform/cases/")
+CONSOLE_FOR_ALL = frozenset(
+    {
+        "GET /console/",
+        "GET /console/platform/merchants",
+        "POST /console/platform/merchants",
+        "GET /console/platform/cases",
+        "GET /console/platform/health",
+        "GET /console/platform/risk-rules/lately",
+        "POST /console/platform/risk-rules/{rule}/{version}/backtest",
+    }
+)

@@ -1,8 +1,9 @@
 """All long work that can be asked for: importing a room's module is what makes its kinds known."""
 
-from houfu.jobs import history_export
+from houfu.jobs import history_check, history_export
 from houfu.ledger import exports as ledger
 from houfu.orders import exports as orders
 from houfu.payouts import exports as payouts
 
 EXPORTS = (ledger.ENTRIES, history_export.HISTORY, orders.ORDERS, payouts.PAYOUTS)
+CHECKS = (history_check.VERIFY,)

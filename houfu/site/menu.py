@@ -15,6 +15,18 @@ MERCHANT = (
     Entry("资金", "收款账户", "/console/beneficiaries", "bank", READS_PAYOUTS),
     Entry("管理", "风控", "/console/risk", "risk", READS_RISK),
     Entry("管理", "员工", "/console/people", "people", frozenset({"people:read"})),
+    Entry("管理", "规则一览", "/console/rules", "rules", frozenset({"policies:read"})),
+    Entry("管理", "集成", "/console/integrations", "plug", frozenset({"webhooks:read", "merchants:write"})),
+    Entry("管理", "操作记录", "/console/history", "history", frozenset({"history:read"})),
+    Entry("管理", "访问授权", "/console/access", "key", frozenset({"people:write"})),
+    Entry("管理", "任务", "/console/jobs", "jobs"),
     Entry("管理", "设置", "/console/settings", "settings", frozenset({"merchants:read"})),
 )
-PLATFORM = (Entry("", "总览", "/console/", "home"),)
+PLATFORM = (
+    Entry("", "总览", "/console/", "home"),
+    Entry("平台", "商户", "/console/platform/merchants", "merchants", frozenset({"platform:write"})),
+    Entry("平台", "案件", "/console/platform/cases", "risk", frozenset({"risk:write"})),
+    Entry("平台", "风控规则", "/console/platform/risk-rules", "trace", frozenset({"risk:write"})),
+    Entry("平台", "规则一览", "/console/rules", "rules", frozenset({"policies:read"})),
+    Entry("平台", "运行状况", "/console/platform/health", "health", frozenset({"platform:write"})),
+)

@@ -12,13 +12,13 @@ from houfu.approvals.models import Request
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
 from houfu.console.words import label, t
+from houfu.jobs import pages as job_pages
 from houfu.kernel import clock
 from houfu.kernel.http import actor
 from houfu.ledger import queries as ledger
 from houfu.limits import dynamic_pages, pool_pages
 from houfu.limits import pages as limit_pages
 from houfu.limits import queries as limits
-from houfu.merchants import queries as merchants
 from houfu.orders import pages as order_pages
 from houfu.orders import queries as orders
 from houfu.payouts import pages as payout_pages
@@ -27,11 +27,14 @@ from houfu.payouts import rules as payout_rules
 from houfu.people import pages as people_pages
 from houfu.people import staff_pages
 from houfu.people.actor import Actor
+from houfu.policies import pages as policy_pages
 from houfu.policies import queries as policies
 from houfu.risk import pages as risk_pages
 from houfu.risk import queries as risk
-from houfu.site import settings_pages, shell, trial
+from houfu.site import access_pages, history_pages, platform_pages, settings_pages, shell, trial
+from houfu.site import risk_pages as risk_rule_pages
 from houfu.site import trend as trends
+from houfu.webhooks import pages as webhook_pages
 
 STAGES = ("pending", "settled", "matured", "reserved", "disputed")
 DAYS = trends.DAYS
@@ -41,7 +44,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """Show where a merchant stands: limits in use, money and when it can leave, and what waits for whom."""
     by = actor(request)
     if by.merchant_id is None:
-        return show(request, "site/platform.html", t("总览"), merchants=merchants.merchants(by))
+        return platform_pages.overview(request, by)
     now = clock.now()
     policy = policies.at(now)
     around = shell.of(request)
@@ -156,5 +159,12 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(approval_pages.urlpatterns)),
     path("", include(risk_pages.urlpatterns)),
     path("", include(settings_pages.urlpatterns)),
+    path("", include(history_pages.urlpatterns)),
+    path("", include(access_pages.urlpatterns)),
+    path("", include(platform_pages.urlpatterns)),
+    path("", include(risk_rule_pages.urlpatterns)),
+    path("", include(webhook_pages.urlpatterns)),
+    path("", include(policy_pages.urlpatterns)),
+    path("", include(job_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

@@ -26,12 +26,14 @@ from houfu.merchants.models import Merchant
 from houfu.people import queries as people
 from houfu.people.actor import Actor
 from houfu.people.queries import FactorNeeded
-from houfu.people.sign_in.auth import StepUpNeeded, identify
+from houfu.people.sign_in.auth import GRANT, StepUpNeeded, identify
 from houfu.site import menu, trial
 from houfu.site.api import Unexpected
 
 log = logging.getLogger("houfu.console")
 CONSOLE = "/console/"
+PLATFORM = "/console/platform/"  # where the platform's people are themselves, whichever merchant has let them in
+GRANT_COOKIE, GRANT_HEADER = "__Host-houfu-grant", f"HTTP_{GRANT.upper().replace('-', '_')}"
 # Nothing from elsewhere, nothing inline, in nobody's frame.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
@@ -98,17 +100,23 @@ class ConsoleMiddleware:
         try:
             if getattr(view, "public", False):
                 return view(request, *args, **kwargs)
+            if (grant := request.COOKIES.get(GRANT_COOKIE)) and not request.path.startswith(PLATFORM):
+                request.META[GRANT_HEADER] = grant
             by = identify(request)
             request.auth = by  # type: ignore[attr-defined]
             isolation.enter(by)
-            with db.reading() if request.method in ("GET", "HEAD") else nullcontext():
+            reads = request.method in ("GET", "HEAD") and not getattr(view, "writes", False)
+            with db.reading() if reads else nullcontext():
                 return view(request, *args, **kwargs)
         except Unauthenticated:
             return _to(request, "/console/sign-in")
         except FactorNeeded:
             return _to(request, "/console/factor")
         except Refused as refusal:
-            return refused(request, refusal)
+            response = refused(request, refusal)
+            if GRANT_HEADER in request.META and not hasattr(request, "auth"):
+                response.delete_cookie(GRANT_COOKIE)  # it lets nobody in any more, or never did
+            return response
         except Exception as error:
             return refused(request, _told(request, error))
 
@@ -164,6 +172,12 @@ class Shell:
     def lang(self) -> str:
         return "en" if words.in_english() else "zh-Hans"
 
+    @cached_property
+    def grant(self) -> Any:
+        """The access grant by which somebody of the platform is at a merchant's now, if that is so."""
+        by = self._by
+        return people.access_grant(by.merchant_id or 0, by.grant_id) if by and by.grant_id else None
+
     @property
     def theme(self) -> str:
         asked = self._request.COOKIES.get(THEME_COOKIE, "")
@@ -176,11 +190,16 @@ class Shell:
     @cached_property
     def _member(self) -> Any:
         by = self._by
-        return people.staff(by.merchant_id or 0, by.staff_id) if by and by.staff_id is not None else None
+        if by is None or by.staff_id is None or by.duty is not None:
+            return None  # somebody of the platform, whose own row the database hides while they are about a merchant's
+        return people.staff(by.merchant_id or 0, by.staff_id)
 
     @property
     def name(self) -> str:
-        return str(self._member.name) if self._member else ""
+        if self._member:
+            return str(self._member.name)
+        user = getattr(self._request, "user", None)
+        return user.get_username() if self._by and user else ""
 
     @property
     def role(self) -> str:

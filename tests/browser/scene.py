@@ -3,17 +3,23 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from houfu.jobs import actions as jobs
+from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
 from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.people import actions as people
 from houfu.people.actions import Settings
-from houfu.people.actor import operator
+from houfu.people.actor import operator, system
 from houfu.risk import actions as risk
 from houfu.risk import queries as risk_queries
+from houfu.site import kinds  # noqa: F401  what can be asked for
 from houfu.testing import world
 from houfu.testing.passkeys import SoftwarePasskey
 from houfu.testing.web import Browser, signed_in
+from houfu.webhooks import actions as webhooks
+from houfu.webhooks import queries as webhook_queries
+from houfu.webhooks.wire import Answer
 
 PASSWORD = "korrekt-pferd-batterie"
 ROLES = (
@@ -45,10 +51,12 @@ class Scene:
         """Invite somebody, and return the invitation."""
         bound = self.shop.stores[:1] if role in ("clerk", "store_manager") else None
         settings = Settings(role, frozenset(bound) if bound else None)
+        by, merchant_id = self.shop.owner, self.shop.merchant_id
+        if role == "operator":
+            by, merchant_id = world.OPERATOR, 0
         member, invitation = people.invite(
-            by=self.shop.owner, merchant_id=self.shop.merchant_id, name=name, identity=world.new_identity(),
-            settings=settings,
-        )  # fmt: skip
+            by=by, merchant_id=merchant_id, name=name, identity=world.new_identity(), settings=settings
+        )
         self.names[role] = f"{role}-{member.merchant_id}-{member.id}@shop.example"
         return invitation
 
@@ -66,7 +74,7 @@ class Scene:
 
 NAMES = {
     "owner": "王芳", "finance": "韩梅梅", "legal": "陈律", "supervisor": "孙主管", "store_manager": "李店长",
-    "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计", "risk_officer": "郑风控",
+    "operator": "平台小李", "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计", "risk_officer": "郑风控",
 }  # fmt: skip
 
 
@@ -101,6 +109,13 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.place(4_600_000, store=shop.stores[1])
     limit(scene)
     watch(scene)
+    _integrations(shop)
+    case = risk.open_case(
+        by=world.OPERATOR, merchant_id=shop.merchant_id, subject=f"store/{shop.stores[2]}", reason_class="orders"
+    )
+    risk.add_evidence(
+        by=world.OPERATOR, merchant_id=shop.merchant_id, id=case.id, kind="note", text="同一买家短时间内多笔小额订单"
+    )
     return scene
 
 
@@ -156,3 +171,29 @@ def watch(scene: Scene) -> None:
     scene.ids["case"] = again.id
     scene.ids["alert"] = risk_queries.alerts(li, m)[0].id
     risk.appeal(by=shop.owner, merchant_id=m, grounds="退货来自一批错发的货，已换供应商。", case_id=case.id)
+
+
+def _integrations(shop: world.Shop) -> None:
+    """Give the shop keys, an endpoint whose deliveries went well and badly, and jobs."""
+    mine = {"by": shop.owner, "merchant_id": shop.merchant_id}
+    people.create_key(**mine, name="ERP 对接", scopes=["orders:read", "orders:write"], days=10)
+    old, _ = people.create_key(**mine, name="旧密钥", scopes=["ledger:read"], networks=["203.0.113.0/24"])
+    people.revoke_key(**mine, id=old.id)
+    endpoint, _ = webhooks.add(**mine, url="https://erp.example.com/houfu", verbs=["*"])
+    for _ in range(3):
+        webhooks.test(**mine, id=endpoint.id)
+    shop.ask(150_000)
+    webhooks.follow()
+    due = webhook_queries.messages(shop.merchant_id, endpoint.id, 3)
+    outcomes = [("delivered", 200), ("delivered", 204), ("not_accepted", 500)]
+    webhooks.conclude(
+        by=system("webhooks"),
+        ended=[
+            webhooks.Ended(shop.merchant_id, message.delivery_id, Answer(outcome, status, 37))
+            for message, (outcome, status) in zip(due, outcomes, strict=False)
+        ],
+    )
+    for format_ in ("xlsx", "csv"):
+        asked = exports.ask(**mine, what="orders", format=format_, filters={}, reason="月末对账")
+        runner.finish(shop.merchant_id, asked.id)
+    jobs.ask(**mine, kind="history.verify", arguments={"asked_at": "now"})

@@ -21,6 +21,8 @@ CREATE TABLE history_link (
     PRIMARY KEY (merchant_id, seq)
 );
 CREATE INDEX history_link_subject ON history_link (merchant_id, subject);
+-- What happened to one kind of thing, newest first, whatever else has happened since.
+CREATE INDEX history_link_noun ON history_link (merchant_id, split_part(verb, '.', 1), seq);
 
 CREATE TRIGGER history_link_written_once BEFORE UPDATE OR DELETE OR TRUNCATE ON history_link
     FOR EACH STATEMENT EXECUTE FUNCTION kernel_refuse_change_v1();

@@ -1,0 +1,121 @@
+"""Work that takes long, left and found again; and the platform's people let in, in full view, and out again."""
+
+from houfu.jobs import runner
+from houfu.jobs.models import Job
+from houfu.kernel import isolation
+from houfu.people.models import AccessGrant
+from houfu.testing import world
+
+
+def waiting(scene, kind):
+    with isolation.acting(world.OPERATOR):
+        return Job.objects.filter(merchant_id=scene.shop.merchant_id, kind=kind, state="waiting").latest("asked_at")
+
+
+def test_an_export_is_asked_for_from_the_listing_left_and_found_again(look, scene, shots):
+    eye = look("owner")
+    page = eye.page
+    page.goto("/console/orders?state=matured", wait_until="networkidle")
+    page.click("text=导出")
+    page.click("text=Excel (XLSX)")
+    page.wait_for_selector("#drawer[open] #reason")
+    assert "matured" in page.inner_text("#drawer .facts")
+    assert eye.axe() == []
+    page.fill("#reason", "给会计师对账")
+    page.click("#drawer button.primary")
+    page.wait_for_selector("#export-made .tag:has-text('排队中')")
+    page.screenshot(path=shots / "export-drawer.png")
+    asked = waiting(scene, "export.orders")
+    assert (asked.reason, asked.asked["filters"]) == ("给会计师对账", {"state": "matured"})
+    page.goto("/console/jobs", wait_until="load")
+    with isolation.acting(world.OPERATOR):
+        assert runner.finish(asked.merchant_id, asked.id).state == "done"
+    page.goto(f"/console/jobs/{asked.id}", wait_until="networkidle")
+    with page.expect_download() as came:
+        page.click("text=下载")
+    assert came.value.suggested_filename.startswith("订单-")
+    assert came.value.suggested_filename.endswith(".xlsx")
+    assert eye.wrong == []
+
+
+def test_the_chain_is_recomputed_and_what_was_found_is_shown(look, scene, shots):
+    eye = look("owner")
+    page = eye.page
+    page.goto("/console/history", wait_until="networkidle")
+    page.click("text=校验整条链")
+    page.wait_for_url("**/console/jobs/*")
+    id = page.url.rpartition("/")[2]
+    with isolation.acting(world.OPERATOR):
+        job = runner.finish(scene.shop.merchant_id, id)
+    assert (job.state, job.outcome["broken"]) == ("done", [])
+    page.wait_for_selector("text=全部相符")
+    page.screenshot(path=shots / "history-checked.png")
+    assert eye.axe() == []
+    assert eye.wrong == []
+
+
+def test_a_key_is_shown_once_and_opens_nothing_after_it_was_revoked(look, scene):
+    eye = look("owner")
+    page = eye.page
+    page.goto("/console/integrations", wait_until="networkidle")
+    page.click("text=新建密钥")
+    page.fill("#name", "仓库系统")
+    page.check("input[value='orders:read']")
+    page.click("form:has(#name) button.primary")
+    page.wait_for_selector("#key-made .mono")
+    token = page.inner_text("#key-made .mono")
+    assert token.startswith(f"hf_{scene.shop.merchant_id}_")
+    ask = "t => fetch('/v1/orders', {headers: {Authorization: `Bearer ${t}`}, credentials: 'omit'}).then(r => r.status)"
+    assert page.evaluate(ask, token) == 200
+    page.goto("/console/integrations", wait_until="networkidle")
+    assert token not in page.content()
+    page.click("tr:has-text('仓库系统') button")
+    page.click("#confirm [data-confirm-yes]")
+    page.wait_for_selector("tr:has-text('仓库系统') .tag:has-text('已撤销')")
+    assert page.evaluate(ask, token) == 401
+    assert [each for each in eye.wrong if "401" not in each] == []
+
+
+def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scene, shots):
+    merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
+    visitor, owner = look("operator"), look("owner")
+    visitor.page.goto("/console/orders", wait_until="networkidle")
+    assert visitor.page.query_selector("#list tbody tr") is None
+    visitor.wrong.clear()
+    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.page.fill("form:has(#hours) #reason", "排查一笔提现")
+    visitor.page.click("text=申请访问")
+    visitor.page.wait_for_selector("li:has-text('排查一笔提现')")
+    owner.page.goto("/console/access", wait_until="networkidle")
+    owner.page.click("tr:has-text('排查一笔提现') button.primary")
+    owner.page.click("#confirm [data-confirm-yes]")
+    owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('生效中')")
+    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.page.click("li:has-text('排查一笔提现') button.primary")
+    visitor.page.wait_for_url("**/console/orders")
+    visitor.page.wait_for_selector(".note-bar")
+    assert visitor.page.locator("#list tbody tr").count() == 50
+    assert visitor.axe() == []
+    visitor.page.screenshot(path=shots / "inside.png")
+    visitor.page.click(".note-bar button")
+    visitor.page.wait_for_url("**/console/platform/merchants")
+    assert visitor.page.query_selector(".note-bar") is None
+    with isolation.acting(world.OPERATOR):
+        assert AccessGrant.objects.get(merchant_id=scene.shop.merchant_id).state == "given"
+    assert visitor.wrong == owner.wrong == []
+
+
+def test_an_access_that_has_ended_shows_nothing_more(look, scene):
+    visitor, owner = look("operator"), look("owner")
+    merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
+    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.page.click("li:has-text('排查一笔提现') button.primary")
+    visitor.page.wait_for_selector(".note-bar")
+    owner.page.goto("/console/access", wait_until="networkidle")
+    owner.page.click("tr:has-text('排查一笔提现') button.danger")
+    owner.page.click("#confirm [data-confirm-yes]")
+    owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('已结束')")
+    visitor.page.goto("/console/orders", wait_until="networkidle")
+    assert visitor.page.query_selector("#list tbody tr") is None
+    visitor.page.goto("/console/", wait_until="networkidle")
+    assert visitor.page.query_selector(".note-bar") is None
