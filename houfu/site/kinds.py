@@ -1,8 +1,10 @@
 """All long work that can be asked for: importing a room's module is what makes its kinds known."""
 
+from houfu.insight import work as insight
 from houfu.jobs import history_export
 from houfu.ledger import exports as ledger
 from houfu.orders import exports as orders
 from houfu.payouts import exports as payouts
 
 EXPORTS = (ledger.ENTRIES, history_export.HISTORY, orders.ORDERS, payouts.PAYOUTS)
+WORK = (insight.WHAT_IF, insight.BACK_TEST)
