@@ -12,6 +12,7 @@ from houfu.approvals import queries as approvals
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
 from houfu.console.words import label, t
+from houfu.insight import pages as insight_pages
 from houfu.kernel import clock
 from houfu.kernel.http import actor
 from houfu.ledger import queries as ledger
@@ -151,5 +152,6 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(order_pages.urlpatterns)),
     path("", include(payout_pages.urlpatterns)),
     path("", include(approval_pages.urlpatterns)),
+    path("", include(insight_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

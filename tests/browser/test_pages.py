@@ -7,6 +7,8 @@ ROWS: list[tuple[str, ...]] = []
 PAGES = {
     "overview": ("owner", "/console/"),
     "orders": ("owner", "/console/orders"),
+    "forecasts": ("owner", "/console/forecasts"),
+    "what-ifs": ("owner", "/console/whatifs"),
     "payouts": ("owner", "/console/payouts"),
     "ask": ("finance", "/console/payouts/new"),
     "automatic": ("finance", "/console/payouts/automatic"),
