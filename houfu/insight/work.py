@@ -126,7 +126,7 @@ def shortened(found: dict[str, Any]) -> dict[str, Any]:
     """Return a what-if with as many stores as a row has room for, those first for which most differs."""
 
     def differs(store: Mapping[str, Any]) -> int:
-        return -abs(store["now"]["refused_fen"] - store["then"]["refused_fen"])
+        return -abs(int(store["now"]["refused_fen"]) - int(store["then"]["refused_fen"]))
 
     stores = sorted(found["stores"], key=differs)
     return {**found, "stores": stores[:STORES_SHOWN], "stores_left_out": len(stores[STORES_SHOWN:])}
