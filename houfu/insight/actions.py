@@ -175,10 +175,13 @@ class Proposal:
 
 
 @db.action
-def propose_bands(*, by: Actor, merchant_id: int, pool_id: int) -> Proposal:
+def propose_bands(*, by: Actor, merchant_id: int, pool_id: int, reason: str = "") -> Proposal:
     """Propose a pool's time bands from what orders stood on it at most in each, in nine days of ten (L5).
 
     It is a proposal and no more: whoever may decide about limits accepts it or not.
+
+    Args:
+        reason: why, in the proposer's words; what it is made from unless they say.
 
     Raises:
         TooLittlePast: the pool has been drawn on for less than two weeks.
@@ -194,7 +197,7 @@ def propose_bands(*, by: Actor, merchant_id: int, pool_id: int) -> Proposal:
         amounts[band.name] = fen
         proved[band.name] = _proved(by_day)
     source = {**stood.source(), "share_permille": int(SHARE * 1000), "back_test": proved}
-    reason = f"q{SHARE * 100:.0f} of the peaks of {stood.days} days"
+    reason = reason or f"q{SHARE * 100:.0f} of the peaks of {stood.days} days"
     proposed = limits.propose_bands(
         by=by, merchant_id=merchant_id, pool_id=pool_id, bands=bands, reason=reason, source=source
     )
@@ -202,7 +205,7 @@ def propose_bands(*, by: Actor, merchant_id: int, pool_id: int) -> Proposal:
 
 
 @db.action
-def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Proposal:
+def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date, reason: str = "") -> Proposal:
     """Propose what a pool's base lacks for a day to come, by days of its kind and the demand that is forecast (L4).
 
     Raises:
@@ -243,7 +246,7 @@ def propose_day(*, by: Actor, merchant_id: int, pool_id: int, day: date) -> Prop
             amount_fen=lacks_fen,
             valid_from=clock.start_of(day),
             valid_until=clock.start_of(day + timedelta(days=1)),
-            reason=f"{day.isoformat()} is expected to need {needed_fen} fen of the pool",
+            reason=reason or f"{day.isoformat()} is expected to need {needed_fen} fen of the pool",
             source=source,
         )
     return Proposal("forecast", pool_id, {day.isoformat(): lacks_fen}, source, proposed)

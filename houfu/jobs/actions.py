@@ -151,11 +151,24 @@ def begin(*, by: Actor, merchant_id: int, id: UUID) -> Job | None:
 
 
 @db.action
-def step(*, by: Actor, job: Job) -> None:
+def tell(*, by: Actor, job: Job, done: int, of: int) -> None:
+    """Say how far a step is that is being taken at once.
+
+    Raises:
+        Overtaken: the job was cancelled, or another process has taken this step.
+    """
+    key = {"merchant_id": job.merchant_id, "id": job.id, "steps": job.steps, "state": "running"}
+    if Job.objects.filter(**key).update(done=done, total=max(done, of)) != 1:
+        raise Overtaken()
+
+
+@db.action
+def step(*, by: Actor, job: Job, part: kinds.Part | None = None) -> None:
     """Take the next step of a job as whoever asked for it; what it did and how far the job is are one transaction.
 
     Args:
         by: who asked, with the rights that they have now.
+        part: what has come of the work, where it is done at once and not by steps.
 
     Raises:
         Overtaken: the job was cancelled, or another process has taken this step.
@@ -164,7 +177,9 @@ def step(*, by: Actor, job: Job) -> None:
     """
     work = kinds.found(job.kind)
     work.require(by, job.merchant_id, job.asked)
-    part = work.run(by, job.merchant_id, job.asked, job.marked)
+    if part is None:
+        assert work.run is not None
+        part = work.run(by, job.merchant_id, job.asked, job.marked)
     size = job.file_bytes + len(part.content)
     if size > rules.FILE_MAX:
         raise FileTooLarge(bytes=size, most=rules.FILE_MAX)

@@ -10,6 +10,8 @@ from houfu.people.actor import Actor
 
 Arguments = Mapping[str, Any]
 Run = Callable[[Actor, int, Arguments, Any], "Part"]
+Tell = Callable[[int, int], None]  # how much is done, and of how much; it stops work that was called off
+AtOnce = Callable[[Actor, int, Arguments, Tell], "Part"]
 
 
 class UnknownKind(Invalid):
@@ -54,16 +56,19 @@ class Kind:
         run: takes one step: for an actor, at a merchant, with these arguments, from a mark (None at first). It is one
             transaction with what the job says of itself, of some seconds at most, and may run again where it was not
             committed; so it touches nothing but the database.
+        at_once: does all of it instead, in one step of some minutes at most that leaves nothing in the database, as
+            work must that cannot be divided. It opens its own transactions, before the one that keeps what came of it.
         needs: the scopes that these arguments ask for; looked at before every step, too.
         whole: whether it is a matter of the whole merchant.
         file: the file that it makes, if any.
     """
 
     name: str
-    run: Run
+    run: Run | None
     needs: Callable[[Arguments], frozenset[str]]
     whole: bool = False
     file: Callable[[Arguments], File] | None = None
+    at_once: AtOnce | None = None
 
     def require(self, by: Actor, merchant_id: int, arguments: Arguments) -> None:
         """Refuse unless somebody may have this done.
@@ -83,13 +88,16 @@ _kinds: dict[str, Kind] = {}
 def kind(
     name: str,
     *,
-    run: Run,
     needs: Callable[[Arguments], frozenset[str]],
+    run: Run | None = None,
+    at_once: AtOnce | None = None,
     whole: bool = False,
     file: Callable[[Arguments], File] | None = None,
 ) -> Kind:
-    """Let a kind of work be asked for from now on; see `Kind` for the arguments."""
-    _kinds[name] = Kind(name, run, needs, whole, file)
+    """Let a kind of work be asked for from now on, by steps or at once; see `Kind` for the arguments."""
+    if (run is None) == (at_once is None):
+        raise RuntimeError(f"{name} is done either step by step or at once")
+    _kinds[name] = Kind(name, run, needs, whole, file, at_once)
     return _kinds[name]
 
 

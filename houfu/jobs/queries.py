@@ -34,8 +34,9 @@ def access_job(by: Actor, merchant_id: int, id: UUID) -> Job:
 
 
 def jobs(
-    by: Actor, merchant_id: int, *, state: str = "", after: tuple[datetime, UUID] | None = None, limit: int = 100
-) -> list[Job]:
+    by: Actor, merchant_id: int, *, state: str = "", kind: str = "", after: tuple[datetime, UUID] | None = None,
+    limit: int = 100,
+) -> list[Job]:  # fmt: skip
     """Return the jobs of a merchant that the actor may see, the latest asked for first."""
     if by.merchant_id not in (None, merchant_id):
         raise NotFound()
@@ -46,6 +47,8 @@ def jobs(
         )
     if state:
         found = found.filter(state=state)
+    if kind:
+        found = found.filter(kind=kind)
     if after:
         found = found.extra(where=["(asked_at, id) < (%s, %s)"], params=list(after))
     return db.page(found.order_by("-asked_at", "-id"), limit)

@@ -8,13 +8,16 @@ with it; should two believe that they do, the count of steps lets one of them th
 
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import psycopg
-from django.db import Error, connection
+from django.db import Error, connection, connections
 
-from houfu.jobs import actions, queries
+from houfu.jobs import actions, kinds, queries
+from houfu.jobs.kinds import Part
 from houfu.jobs.models import Job
 from houfu.kernel import crash, db, isolation
 from houfu.kernel.db import OutcomeUnknown
@@ -24,6 +27,7 @@ from houfu.people.actor import Actor, system
 
 log = logging.getLogger("houfu.jobs")
 BY = system("jobs")
+TELL_EVERY = 1.0  # seconds between two words about how far a step is
 LOCK = 0x686F7566756A6F62  # "houfujob": held by the one runner that works
 
 
@@ -41,7 +45,8 @@ def take_turn(merchant_id: int, id: UUID) -> bool:
             return False
         crash.point("job.after_begin")
         try:
-            actions.step(by=_asker(job), job=job)
+            asker = _asker(job)
+            actions.step(by=asker, job=job, part=_at_once(asker, job))
             crash.point("job.after_step")
         except (Busy, actions.Overtaken) as again:
             log.warning("job %s: %s", id, again)
@@ -63,6 +68,31 @@ def finish(merchant_id: int, id: UUID) -> Job:
     while take_turn(merchant_id, id):
         pass
     return queries.job(merchant_id, id)
+
+
+def _at_once(by: Actor, job: Job) -> Part | None:
+    """Do work that is not divided into steps, and return what came of it; None for work that is.
+
+    It may hold a transaction of its own while it says how far it is, so that is said over another connection.
+    """
+    work = kinds.found(job.kind)
+    if work.at_once is None:
+        return None
+    work.require(by, job.merchant_id, job.asked)
+    with ThreadPoolExecutor(1) as aside:
+        last = time.monotonic()
+
+        def tell(done: int, of: int) -> None:
+            nonlocal last
+            if time.monotonic() - last >= TELL_EVERY:
+                aside.submit(actions.tell, by=BY, job=job, done=done, of=of).result()
+                last = time.monotonic()
+
+        try:
+            with isolation.acting(by):
+                return work.at_once(by, job.merchant_id, job.asked, tell)
+        finally:
+            aside.submit(connections.close_all).result()
 
 
 def _asker(job: Job) -> Actor:

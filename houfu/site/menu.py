@@ -10,6 +10,8 @@ MERCHANT = (
     Entry("经营", "订单", "/console/orders", "orders", READS_ORDERS),
     Entry("经营", "额度", "/console/limits", "limits", READS_LIMITS),
     Entry("经营", "共享池", "/console/pools", "pools", READS_LIMITS),
+    Entry("经营", "预测", "/console/forecasts", "trace", READS_ORDERS),
+    Entry("经营", "推演", "/console/whatifs", "tour", frozenset({"limits:read"})),
     Entry("资金", "提现", "/console/payouts", "payouts", READS_PAYOUTS),
     Entry("资金", "审批", "/console/approvals", "approvals", frozenset({"approvals:write", "history:read"})),
     Entry("资金", "收款账户", "/console/beneficiaries", "bank", READS_PAYOUTS),

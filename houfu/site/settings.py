@@ -101,6 +101,7 @@ ROOM_APPS = [
         "splits",
         "reconciliation",
         "imports",
+        "insight",
     )
 ]
 COUNTRY_DB = os.environ.get("HOUFU_COUNTRY_DB", "")  # a MaxMind file of countries by address

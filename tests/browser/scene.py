@@ -74,7 +74,8 @@ class Scene:
 
 NAMES = {
     "owner": "王芳", "finance": "韩梅梅", "legal": "陈律", "supervisor": "孙主管", "store_manager": "李店长",
-    "operator": "平台小李", "clerk": "周小店", "regional_manager": "赵敏", "auditor": "吴审计", "risk_officer": "郑风控",
+    "operator": "平台小李", "clerk": "周小店", "regional_manager": "赵敏",
+    "auditor": "吴审计", "risk_officer": "郑风控",
 }  # fmt: skip
 
 
