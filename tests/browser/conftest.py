@@ -28,6 +28,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="no Chromium here: `make test-browser` brings it where it may"))
 
 
+ROWS = pytest.StashKey[list[tuple[str, ...]]]()
+
+
+@pytest.fixture
+def table(pytestconfig) -> list[tuple[str, ...]]:
+    """What was found on each page, for the table at the end."""
+    return pytestconfig.stash.setdefault(ROWS, [])
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """Print what was found on each page."""
+    rows = terminalreporter.config.stash.get(ROWS, [])
+    if rows:
+        terminalreporter.write_line("page           language  theme  violations  first paint (ms)")
+    for row in rows:
+        terminalreporter.write_line("{:14} {:9} {:6} {:>10} {:>17}".format(*row))
+
+
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, as installed on this machine."""

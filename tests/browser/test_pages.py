@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-ROWS: list[tuple[str, ...]] = []
 PAGES = {
     "overview": ("owner", "/console/"),
     "orders": ("owner", "/console/orders"),
@@ -51,20 +50,10 @@ PAGES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def table(pytestconfig):
-    """Print, at the end, what was found on each page."""
-    yield
-    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
-    reporter.write_line("\n\npage          language  theme  violations  first paint (ms)")
-    for row in ROWS:
-        reporter.write_line("{:13} {:9} {:6} {:>10} {:>17}".format(*row))
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["zh-hans", "en"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_sound(look, scene, shots, name, lang, theme):
+def test_a_page_is_sound(look, scene, shots, table, name, lang, theme):
     role, address = PAGES[name][0], PAGES[name][1].format(**scene.ids)
     eye = look(role, lang, theme)
     eye.page.goto(address, wait_until="networkidle")
@@ -72,7 +61,7 @@ def test_a_page_is_sound(look, scene, shots, name, lang, theme):
         chart.wait_for_element_state("visible")
     violations = eye.axe()
     eye.page.screenshot(path=shots / f"{name}-{lang}-{theme}.png", full_page=True)
-    ROWS.append((name, lang, theme, str(len(violations) + len(eye.wrong)), str(eye.first_paint())))
+    table.append((name, lang, theme, str(len(violations) + len(eye.wrong)), str(eye.first_paint())))
     assert eye.wrong == []
     assert violations == []
 
