@@ -1,6 +1,6 @@
 """A merchant on an ordinary Monday, with every kind of row that a page shows, and people who can sign in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from houfu.kernel import clock as clocks
@@ -101,6 +101,7 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.place(4_600_000, store=shop.stores[1])
     limit(scene)
     watch(scene)
+    visit(scene)
     return scene
 
 
@@ -156,3 +157,14 @@ def watch(scene: Scene) -> None:
     scene.ids["case"] = again.id
     scene.ids["alert"] = risk_queries.alerts(li, m)[0].id
     risk.appeal(by=shop.owner, merchant_id=m, grounds="退货来自一批错发的货，已换供应商。", case_id=case.id)
+
+
+def visit(scene: Scene) -> None:
+    """Have somebody of the platform ask to be let in."""
+    settings = Settings("operator")
+    member, _ = people.invite(
+        by=world.OPERATOR, merchant_id=0, name="平台小李", identity=world.new_identity(), settings=settings
+    )
+    visitor = replace(world.at_work(member), duty=scene.shop.merchant_id)
+    asked = people.ask_access(by=visitor, merchant_id=scene.shop.merchant_id, reason="排查一笔提现", hours=2)
+    scene.ids["access"] = asked.id

@@ -4,6 +4,7 @@ from playwright.sync_api import expect
 
 from houfu.limits.models import Adjustment, Member
 from houfu.merchants.models import Store
+from houfu.people.models import AccessGrant
 
 
 def test_a_proposal_is_accepted_with_its_source_in_sight(look, scene):
@@ -52,7 +53,7 @@ def test_ones_own_factors_and_sessions_are_listed(look, scene):
     eye = look("clerk")
     page = eye.page
     page.goto("/console/settings", wait_until="networkidle")
-    expect(page.locator("[x-data=own] li")).to_have_count(1)
+    expect(page.locator("[x-data=own] li")).to_have_count(2)  # the passkey, and the recovery codes that come with it
     expect(page.locator("[x-data=ownSessions] li")).to_have_count(1)
     expect(page.locator("[x-data=ownSessions] .tag.good")).to_be_visible()
     assert page.locator("[hx-post='/console/settings/profile']").count() == 0
@@ -71,4 +72,18 @@ def test_sharing_is_switched_off_and_on(look, scene):
     page.click(f"[hx-post='/console/pools/sharing/{key['id']}/on']")
     page.wait_for_selector(f"[hx-post='/console/pools/sharing/{key['id']}/off']")
     assert Store.objects.get(**key).sharing
+    assert eye.wrong == []
+
+
+def test_an_owner_refuses_the_platform(look, scene):
+    eye = look("owner")
+    page, id = eye.page, scene.ids["access"]
+    page.goto("/console/settings", wait_until="networkidle")
+    row = page.locator("tr", has_text="排查一笔提现")
+    expect(row.locator(".tag")).to_have_text("待授权")
+    page.click(f"[hx-post='/console/settings/access/{id}/refuse']")
+    page.click("[data-confirm-yes]")
+    expect(page.locator("tr", has_text="排查一笔提现").locator(".tag")).to_have_text("未授权")
+    grant = AccessGrant.objects.get(merchant_id=scene.shop.merchant_id, id=id)
+    assert (grant.state, grant.in_force) == ("refused", False)
     assert eye.wrong == []
