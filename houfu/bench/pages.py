@@ -104,7 +104,7 @@ def _answer(by: Actor, address: str, language: str) -> None:
 
     request = RequestFactory().get(address, HTTP_HOST="localhost")
     request.COOKIES["houfu-language"] = language
-    request.houfu_actor = by  # type: ignore[attr-defined]  as sign-in has found it
+    request.houfu_actor = by  # type: ignore[attr-defined]
     request.session, request.user = {}, None  # type: ignore[assignment]
     before = isolation.in_force()
     try:

@@ -83,7 +83,7 @@ class Stretch(NamedTuple):
     """A part of a chain that was recomputed: its last link, how many those were, and what does not hold."""
 
     last: int
-    count: int
+    links: int
     hash: str
     broken: list[dict[str, Any]]
 

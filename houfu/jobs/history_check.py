@@ -16,9 +16,9 @@ def _step(by: Actor, merchant_id: int, arguments: Arguments, mark: Any) -> Part:
     mark = mark or {"after": 0, "done": 0, "hash": "", "broken": []}
     total = queries.ended(merchant_id)[0]
     found = queries.recomputed(merchant_id, mark["after"], AT_ONCE)
-    done, digest = mark["done"] + found.count, found.hash or mark["hash"]
+    done, digest = mark["done"] + found.links, found.hash or mark["hash"]
     broken = (mark["broken"] + found.broken)[:SHOWN]
-    if found.count == AT_ONCE:
+    if found.links == AT_ONCE:
         return Part({"after": found.last, "done": done, "hash": digest, "broken": broken}, done, total)
     if queries.ended(merchant_id) != (found.last, digest):
         broken = [*broken, {"seq": found.last, "fault": "head_differs"}]

@@ -7,7 +7,7 @@ from houfu.history.tests.test_tampering import ALTERED, MISSING, ONE, as_owner, 
 def test_parts_follow_on_each_other_and_end_at_the_head(chains):  # noqa: F811
     first = queries.recomputed(ONE, 0, 3)
     rest = queries.recomputed(ONE, first.last, 3)
-    assert (first.count, rest.count, first.broken + rest.broken) == (3, 2, [])
+    assert (first.links, rest.links, first.broken + rest.broken) == (3, 2, [])
     assert (rest.last, rest.hash) == queries.ended(ONE)
     assert queries.recomputed(ONE, rest.last, 3) == queries.Stretch(5, 0, "", [])
 
