@@ -129,7 +129,7 @@ def _stages(stories: Sequence[ModuleType]) -> tuple[list[ModuleType], list[Modul
 
 def _begun(home: Path, stories: Sequence[ModuleType], figures: list[Figure], say: Callable[[str], None]) -> Stage:
     """Return an instance whose clock stands where the first of some stories begins."""
-    return Stage(home, getattr(stories[0], "BEGINS", double_eleven.BEGINS), figures, say)
+    return Stage(home, getattr(stories[0], "BEGINS", double_eleven.BEGINS), figures, say=say)
 
 
 def _perform(stage: Stage, stories: Sequence[ModuleType], say: Callable[[str], None]) -> dict[str, Any]:

@@ -285,7 +285,7 @@ def settle(h: History, order: Order) -> None:
             h.loans[store] = (outstanding - unused - over, due_at)
     if store in h.recovery:
         completed, booked = h.recovery[store]
-        reduced, earned = h.fen("reduced", store), (completed + 1) // 10 * 10_000 - booked
+        reduced, earned = h.fen("reduced", store), max(0, (completed + 1) // 10 * 10_000 - booked)
         lots = min(earned, reduced) // 50_000 * 50_000
         h.books.move(lots, ("q:reduced", store), ("q:own:free", store))
         h.recovery[store] = (completed + 1, booked + lots)
