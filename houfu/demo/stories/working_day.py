@@ -45,9 +45,12 @@ def play(stage: Stage) -> None:
 
 
 def _monday(stage: Stage) -> None:
-    """Let it be ten o'clock on the next Monday; the story ends on the Wednesday after it."""
+    """Let it be ten o'clock on the next Monday of an ordinary week; the story ends on the Wednesday after it."""
     now = stage.clock.now().astimezone(SHANGHAI)
     monday = now.replace(hour=10, minute=0, second=0, microsecond=0) + timedelta(days=7 - now.weekday())
+    unlike = {each["day"] for each in stage.root.get(f"/calendar/{monday.year}")}
+    while any((monday + timedelta(days=n)).date().isoformat() in unlike for n in range(3)):
+        monday += timedelta(days=7)
     stage.clock.set(monday)
 
 
