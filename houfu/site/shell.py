@@ -102,6 +102,7 @@ class ConsoleMiddleware:
                 return view(request, *args, **kwargs)
             if (grant := request.COOKIES.get(GRANT_COOKIE)) and not request.path.startswith(PLATFORM):
                 request.META[GRANT_HEADER] = grant
+                request.__dict__.pop("headers", None)  # they may have been read before, and are kept then
             by = identify(request)
             request.auth = by  # type: ignore[attr-defined]
             isolation.enter(by)

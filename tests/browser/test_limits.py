@@ -52,7 +52,7 @@ def test_ones_own_factors_and_sessions_are_listed(look, scene):
     eye = look("clerk")
     page = eye.page
     page.goto("/console/settings", wait_until="networkidle")
-    expect(page.locator("[x-data=own] li")).to_have_count(1)
+    expect(page.locator("[x-data=own] li")).to_have_count(2)  # the passkey, and the recovery codes that come with it
     expect(page.locator("[x-data=ownSessions] li")).to_have_count(1)
     expect(page.locator("[x-data=ownSessions] .tag.good")).to_be_visible()
     assert page.locator("[hx-post='/console/settings/profile']").count() == 0
