@@ -11,6 +11,7 @@ from houfu.splits import queries
 from houfu.splits.models import Party, Return, Split
 from houfu.splits.rules import Wanted
 from houfu.testing.world import WORKER, open_shop
+from houfu.verify import queries as verify
 
 FROM, UNTIL = date(2025, 1, 1), date(2025, 12, 31)
 WINDOW = timedelta(seconds=300)
@@ -110,6 +111,10 @@ class Chain:
         return splits.record_return(
             by=WORKER, merchant_id=self.m, id=back.id, answer=Answer(verdict), dedupe=Dedupe.STRICT, window=WINDOW
         )
+
+    def unsound(self) -> list:
+        """Return what `houfu verify` finds about this merchant: others' tests leave theirs as they like."""
+        return [row for finding in verify.run().findings for row in finding.rows if row.get("merchant_id") == self.m]
 
     def fen(self, kind: str, owner: int | None = None) -> int:
         return self.shop.fen(kind, owner)

@@ -12,7 +12,6 @@ from houfu.splits import actions as splits
 from houfu.splits import queries
 from houfu.splits.rules import Wanted
 from houfu.testing.world import OPERATOR, WORKER
-from houfu.verify import queries as verify
 
 PAID, DENIED, PROCESSING, UNKNOWN = Verdict.PAID, Verdict.DENIED, Verdict.PROCESSING, Verdict.UNKNOWN
 
@@ -37,21 +36,21 @@ def test_both_are_paid(sold):
     assert stands(sold) == (30_000, 70_000, 100_000)
     assert sold.send(sold.order, PAID, PAID) == "done"
     assert stands(sold) == (30_000, 0, 30_000)
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_what_is_denied_is_the_stores_again(sold):
     assert sold.send(sold.order, whole=DENIED) == "failed"
     assert stands(sold) == (100_000, 0, 100_000)
     assert sold.lot(sold.order).left_fen == 100_000
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_one_is_paid_and_the_other_denied(sold):
     assert sold.send(sold.order, PAID, DENIED) == "done"
     assert stands(sold) == (40_000, 0, 40_000)
     assert sold.split(sold.order).code == "denied_by_receiver"
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_what_is_denied_after_the_order_was_closed_can_be_paid_out(sold):
@@ -59,7 +58,7 @@ def test_what_is_denied_after_the_order_was_closed_can_be_paid_out(sold):
     sold.shop.ask(20_000)
     assert sold.send(sold.order, DENIED, PAID) == "done"
     assert (sold.fen("claim:matured"), sold.lot(sold.order).left_fen) == (70_000, 70_000)
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_a_party_that_is_revoked_meanwhile_gets_nothing(sold):
     assert sold.send(sold.order, PAID) == "done"
     assert stands(sold) == (90_000, 0, 90_000)
     assert sold.parts(sold.order) == [(sold.mill.id, 0, "denied"), (sold.sf.id, 10_000, "paid")]
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_where_all_are_released_meanwhile_nothing_is_sent(sold):
@@ -116,7 +115,7 @@ def test_where_all_are_released_meanwhile_nothing_is_sent(sold):
     assert not splits.begin(by=WORKER, merchant_id=sold.m, id=split.id, worker="w")
     assert (sold.split(sold.order).state, stands(sold)) == ("cancelled", (100_000, 0, 100_000))
     assert queries.attempt(sold.m, split_id=split.id) is None
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 # Refunds after splitting -------------------------------------------------------------------------------------------
@@ -128,7 +127,7 @@ def test_a_refund_before_sending_is_taken_off(sold):
     assert stands(sold) == (15_000, 35_000, 50_000)
     assert sold.send(sold.order, PAID, PAID) == "done"
     assert stands(sold) == (15_000, 0, 15_000)
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_a_whole_refund_before_sending_leaves_nothing_to_send(sold):
@@ -137,7 +136,7 @@ def test_a_whole_refund_before_sending_leaves_nothing_to_send(sold):
     assert not splits.begin(by=WORKER, merchant_id=sold.m, id=split.id, worker="w")
     assert sold.split(sold.order).state == "cancelled"
     assert sold.shop.books().keys() & {("claim:settled", sold.shop.store), ("recall", sold.shop.store)} == set()
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_a_refund_afterwards_is_asked_back_and_comes(sold):
@@ -152,7 +151,7 @@ def test_a_refund_afterwards_is_asked_back_and_comes(sold):
     assert sold.fen("recall") == 0
     assert sold.fen("cash:channel", sold.shop.account_id) == before - 15_000
     assert sold.lot(sold.order).left_fen == 15_000
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_what_a_party_keeps_becomes_the_stores_deficit_and_is_repaid_first(sold):
@@ -168,7 +167,7 @@ def test_what_a_party_keeps_becomes_the_stores_deficit_and_is_repaid_first(sold)
     sold.send(other, PAID, PAID)
     sold.mature()
     assert (sold.fen("deficit"), sold.fen("claim:matured")) == (0, 20_000)
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_while_its_return_is_unknown_nothing_is_booked(sold):
@@ -194,7 +193,7 @@ def test_a_refund_while_a_part_is_under_way_waits_for_it(sold):
     assert [b.state for b in queries.returns_of(sold.m, sold.order)] == ["scheduled", "taken_off"]
     assert (sold.fen("recall"), sold.fen("payable:party", sold.sf.id)) == (30_000, 10_000)  # of the other order
     assert sold.lot(sold.order).left_fen == 20_000
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_a_refund_that_nobody_has_spread_yet_is_spread_before_anything_is_concluded(sold):
@@ -204,7 +203,7 @@ def test_a_refund_that_nobody_has_spread_yet_is_spread_before_anything_is_conclu
     assert sold.answer(sold.order, whole=DENIED) == "failed"
     assert {b.state for b in queries.returns_of(sold.m, sold.order)} == {"taken_off"}
     assert sold.fen("recall") == 0
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_several_refunds_add_up_to_the_whole_part(sold):
@@ -217,7 +216,7 @@ def test_several_refunds_add_up_to_the_whole_part(sold):
                 assert sold.come_back(back, PAID if ref != "R2" else DENIED) in ("returned", "failed")
     assert sum(b.amount_fen for b in queries.returns_of(sold.m, sold.order)) == 70_000
     assert sold.lot(sold.order).left_fen == 0
-    assert verify.run().findings == []
+    assert sold.unsound() == []
 
 
 def test_a_split_that_is_not_final_says_when_it_is_looked_at_next(sold):
