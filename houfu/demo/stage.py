@@ -139,7 +139,7 @@ class Stage:
         try:
             self.until("the instance answers", lambda: b"answers" in (self.home / "demo.log").read_bytes())
             self._terminal = self._open_terminal()
-            self._ends.callback(self._terminal.terminate)
+            self._ends.callback(_end, self._terminal)
             token = self.command("key", "create", "0", "--name", "demo", "--person", "demo", "--json")
         except BaseException:
             self.__exit__()
@@ -294,6 +294,12 @@ class Stage:
         self.until("the orders settle", lambda: shop.balance("claim:pending") == 0)
         self.move(days=1)
         self.until("the money matures", lambda: shop.balance("claim:settled") == 0 and shop.balance("claim:matured"))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a process, and wait until it is gone and its pipes are closed."""
+    process.terminate()
+    process.communicate()
 
 
 def _environment() -> dict[str, str]:
