@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -22,6 +23,7 @@ from houfu.testing.channel import Simulated, running_simulator
 TEMPLATE = "houfu_template"
 MONDAY_TEN = clocks.shanghai(2025, 11, 10, 10)
 _server = pytest.StashKey[postgres.Server]()
+_findings = pytest.StashKey[list[str]]()
 
 
 def _admin() -> psycopg.Connection[tuple[str, ...]]:
@@ -74,15 +76,25 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     from houfu.verify import queries
 
-    report = queries.run()
-    if report.findings:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        text = "\n".join(f"houfu verify: {finding}" for finding in report.findings)
-        if reporter:
-            reporter.write_line(text, red=True)
-        else:
-            raise AssertionError(text)
+    found = [str(finding) for finding in queries.run().findings]
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["verify"] = found  # a process of xdist: nobody reads what it says itself
+    else:
+        session.config.stash.setdefault(_findings, []).extend(found)
+        if session.config.stash[_findings]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what `houfu verify` found behind the tests of another process."""
+    found = getattr(node, "workeroutput", {}).get("verify", [])
+    node.config.stash.setdefault(_findings, []).extend(found)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for finding in config.stash.get(_findings, []):
+        terminalreporter.write_line(f"houfu verify: {finding}", red=True)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

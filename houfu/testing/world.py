@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from houfu.approvals import queries as approval_queries
 from houfu.channels.port import Line
-from houfu.kernel import clock
+from houfu.kernel import clock, db
 from houfu.ledger import queries as ledger
 from houfu.ledger.actions import Account
 from houfu.limits import actions as limits
@@ -262,6 +262,25 @@ def share_on(shop: Shop, *store_ids: int) -> None:
     """Switch sharing on in some stores, in all of them unless any is named."""
     for store_id in store_ids or shop.stores:
         merchants.set_sharing(by=shop.owner, merchant_id=shop.merchant_id, id=store_id, sharing=True)
+
+
+def file_pool(shop: Shop, accepted_at: datetime | None) -> None:
+    """Let the filing of a shop's pool have been raised, and accepted where an instant is given (G10)."""
+    key: list[object] = [shop.merchant_id]
+    db.rows(
+        "INSERT INTO limits_filing (merchant_id, pool_id, state, policy, limit_fen, figure_fen, triggered_at)"
+        " SELECT merchant_id, id, 'triggered', 'x', limit_fen, 1, now() FROM limits_pool WHERE merchant_id = %s"
+        " ON CONFLICT DO NOTHING",
+        key,
+    )
+    if accepted_at is None:
+        return
+    for state, more in (
+        ("drafting", ""), ("in_review", ", form = '{}'"), ("submitted", ", reference = 'BA-1', submitted_at = now()"),
+        ("accepted", f", acceptance = 'OK-1', accepted_at = '{accepted_at.isoformat()}'"),
+    ):  # fmt: skip
+        db.rows(f"UPDATE limits_filing SET state = '{state}'{more} WHERE merchant_id = %s", key)
+    db.rows("UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s", [accepted_at, *key])
 
 
 def signed_pool(

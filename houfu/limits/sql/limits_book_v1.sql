@@ -2,7 +2,8 @@
 -- The accounts of pools and stores are locked here, last and briefly.
 -- Refuses with: ledger_account_floor (a source has less by now), HF203 (a plan does not hold any more: a store that
 --               draws beyond its own limit has own limit again, or less reach, or drew on its loan before its pool, or
---               a pool is used beyond what may be at a demand's instant, where `_gate` is the policy's).
+--               a pool is used beyond what may be at the demands' instants, where `_gate` is the policy's, or what
+--               caps it changes between them).
 CREATE FUNCTION limits_book_v1(
     _transfer uuid[], _merchant bigint[], _store bigint[], _at timestamptz[], _own bigint[], _pool bigint[],
     _temp bigint[], _tolerance bigint[], _pool_id bigint[], _gate bigint[], _planned boolean
@@ -44,11 +45,16 @@ BEGIN
         WHERE r.own_free_fen <> 0 OR r.over_fen > 0 OR r.pool_id IS DISTINCT FROM coalesce(r.drawn_from, r.pool_id)
            OR (r.lent AND coalesce(r.room_fen, 1) > 0 AND r.capped IS NOT TRUE)
         UNION ALL
-        SELECT FROM drawn r
-        JOIN unnest(_merchant, _store, _at, _gate) d (merchant_id, store_id, at, gate) USING (merchant_id, store_id)
-        CROSS JOIN LATERAL limits_pool_usable_v1(r.merchant_id, r.pool_id, d.at, d.gate) u
-        WHERE r.capped AND (r.drawn_from IS NOT NULL AND r.pool_used_fen > u.usable_fen
-                            OR r.lent AND least(r.room_fen, u.usable_fen - r.pool_used_fen) > 0)
+        SELECT FROM (SELECT r.merchant_id, r.pool_id, min(d.at) AS begins, max(d.at) AS ends, min(d.gate) AS gate_fen,
+                            count(DISTINCT coalesce(d.gate, -1)) = 1 AS one_gate
+                     FROM drawn r JOIN unnest(_merchant, _store, _at, _gate) d (merchant_id, store_id, at, gate)
+                         USING (merchant_id, store_id)
+                     WHERE r.capped GROUP BY 1, 2) s
+        CROSS JOIN LATERAL limits_pool_usable_v1(s.merchant_id, s.pool_id, s.begins, s.gate_fen) u
+        CROSS JOIN LATERAL limits_pool_turns_v1(s.merchant_id, s.pool_id, s.begins, s.ends) t
+        JOIN drawn r ON r.merchant_id = s.merchant_id AND r.pool_id = s.pool_id AND r.capped
+        WHERE NOT s.one_gate OR t.turns OR r.drawn_from IS NOT NULL AND r.pool_used_fen > u.usable_fen
+           OR r.lent AND least(r.room_fen, u.usable_fen - r.pool_used_fen) > 0
     ) THEN
         RAISE 'the plan does not hold any more' USING ERRCODE = 'HF203';
     END IF;

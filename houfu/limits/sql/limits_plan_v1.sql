@@ -1,6 +1,6 @@
 -- limits_plan_v1: what demands for limit would stand on if all of them fit, one after another in the order given, from
 -- own → pool within the ratio → temporary loan (G6); one row of arrays. No row where anything does not fit, or would
--- need tolerance, or a note, or where what caps a pool changes between demands: then limits_draw_v1 decides.
+-- need tolerance, or a note, or where what caps a pool may change between demands: then limits_draw_v1 decides.
 -- `_gate` is what of a pool may be used unfiled, by the policy at each demand's instant (limits_pool_usable_v1).
 -- Nothing is locked. Whoever books the plan with limits_book_v1 learns whether it still holds.
 CREATE FUNCTION limits_plan_v1(_merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[],
@@ -31,19 +31,23 @@ AS $$
         FROM stands s
         LEFT JOIN LATERAL (SELECT * FROM limits_reach_v1(s.merchant_id, s.store_id, s.gate_fen)
                            WHERE s.fen > s.own_free_fen) r ON true
-    ), cap AS (
-        SELECT f.merchant_id, f.store_id, min(u.usable_fen) AS least_fen, max(u.usable_fen) AS most_fen
-        FROM far f JOIN demand d USING (merchant_id, store_id)
-        CROSS JOIN LATERAL limits_pool_usable_v1(f.merchant_id, f.pool_id, d.at, d.gate_fen) u
-        WHERE f.capped GROUP BY 1, 2
+    ), span AS MATERIALIZED (
+        SELECT f.merchant_id, f.pool_id, min(d.at) AS begins, max(d.at) AS ends, min(d.gate_fen) AS gate_fen,
+               count(DISTINCT coalesce(d.gate_fen, -1)) = 1 AS one_gate
+        FROM far f JOIN demand d USING (merchant_id, store_id) WHERE f.capped GROUP BY 1, 2
+    ), cap AS MATERIALIZED (
+        SELECT s.merchant_id, s.pool_id, u.usable_fen, s.one_gate AND NOT t.turns AS steady
+        FROM span s
+        CROSS JOIN LATERAL limits_pool_usable_v1(s.merchant_id, s.pool_id, s.begins, s.gate_fen) u
+        CROSS JOIN LATERAL limits_pool_turns_v1(s.merchant_id, s.pool_id, s.begins, s.ends) t
     ), room AS (
         SELECT f.merchant_id, f.store_id, f.fen, f.own_free_fen, f.pool_id, f.temp_free_fen,
                f.may_draw AND (f.fen <= f.own_free_fen OR f.room_fen IS NOT NULL)
-               AND c.least_fen IS NOT DISTINCT FROM c.most_fen AS may_draw,
-               least(f.pool_free_fen, c.least_fen - f.pool_used_fen) AS pool_free_fen,
-               CASE WHEN c.least_fen IS NULL THEN coalesce(f.room_fen, 0)
-                    ELSE greatest(least(f.pool_free_fen, c.least_fen - f.pool_used_fen, -f.over_fen), 0) END AS room_fen
-        FROM far f LEFT JOIN cap c USING (merchant_id, store_id)
+               AND c.steady IS NOT FALSE AS may_draw,
+               least(f.pool_free_fen, c.usable_fen - f.pool_used_fen) AS pool_free_fen,
+               CASE WHEN c.usable_fen IS NULL THEN coalesce(f.room_fen, 0)
+                    ELSE greatest(least(f.pool_free_fen, c.usable_fen - f.pool_used_fen, -f.over_fen), 0) END AS room_fen
+        FROM far f LEFT JOIN cap c USING (merchant_id, pool_id)
     ), reach AS (
         SELECT s.merchant_id, s.store_id, s.own_free_fen, s.pool_id, s.room_fen,
                least(greatest(s.fen - s.own_free_fen, 0), s.room_fen) AS pool_fen, s.pool_free_fen,

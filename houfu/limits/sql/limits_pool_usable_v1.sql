@@ -30,3 +30,31 @@ CREATE FUNCTION limits_pool_usable_v1(_merchant bigint, _pool bigint, _at timest
     WHERE p.merchant_id = _merchant AND p.id = _pool;
 END;
 GRANT EXECUTE ON FUNCTION limits_pool_usable_v1 TO houfu_app;
+-- limits_pool_turns_v1: whether what caps a pool may change after an instant and up to another: a setting, an adjustment
+-- or bands begin or end, a band opens or closes by the clock, or the pool is filed. False says that limits_pool_usable_v1
+-- is the same for all instants between, with the same gate; so a batch asks once for its pool instead of once an order.
+CREATE FUNCTION limits_pool_turns_v1(_merchant bigint, _pool bigint, _from timestamptz, _until timestamptz)
+    RETURNS TABLE (turns boolean)
+    LANGUAGE sql STABLE BEGIN ATOMIC
+    SELECT coalesce(p.filed_at > _from AND p.filed_at <= _until, false)
+        OR p.dynamic AND (
+            EXISTS (SELECT FROM limits_dynamic s WHERE s.merchant_id = _merchant AND s.pool_id = _pool
+                    AND s.valid_from > _from AND s.valid_from <= _until)
+            OR EXISTS (SELECT FROM limits_adjustment x WHERE x.merchant_id = _merchant AND x.pool_id = _pool
+                       AND (x.starts_at > _from AND x.starts_at <= _until OR x.ends_at > _from AND x.ends_at <= _until))
+            OR EXISTS (SELECT FROM limits_bands t WHERE t.merchant_id = _merchant AND t.pool_id = _pool
+                       AND (t.starts_at > _from AND t.starts_at <= _until OR t.ends_at > _from AND t.ends_at <= _until))
+            OR EXISTS (SELECT FROM limits_bands t
+                       JOIN limits_band n ON n.merchant_id = t.merchant_id AND n.bands_id = t.id
+                       CROSS JOIN LATERAL (VALUES (n.opens), (n.closes)) e (at)
+                       WHERE t.merchant_id = _merchant AND t.pool_id = _pool AND t.starts_at <= _from
+                         AND (t.ends_at IS NULL OR _until < t.ends_at)
+                         AND (_until >= _from + interval '1 day'
+                              OR CASE WHEN o.begins <= o.ends THEN e.at > o.begins AND e.at <= o.ends
+                                      ELSE e.at > o.begins OR e.at <= o.ends END)))
+    FROM limits_pool p
+    CROSS JOIN (SELECT (_from AT TIME ZONE 'Asia/Shanghai')::time AS begins,
+                       (_until AT TIME ZONE 'Asia/Shanghai')::time AS ends) o
+    WHERE p.merchant_id = _merchant AND p.id = _pool;
+END;
+GRANT EXECUTE ON FUNCTION limits_pool_turns_v1 TO houfu_app;

@@ -13,10 +13,10 @@ from houfu.kernel.errors import Forbidden, IllegalMove, NotFound, Refused
 from houfu.ledger.actions import Account
 from houfu.limits import actions as limits
 from houfu.limits import queries, rules
-from houfu.limits.models import Adjustment, Pool
+from houfu.limits.models import Adjustment
 from houfu.orders import actions as orders
 from houfu.people.actor import WholeMerchantNeeded
-from houfu.testing.world import OPERATOR, WORKER, open_shop, pool
+from houfu.testing.world import OPERATOR, WORKER, file_pool, open_shop, pool
 
 pytestmark = pytest.mark.usefixtures("db")
 YUAN = 100
@@ -338,7 +338,7 @@ def test_what_lies_above_the_gate_is_unusable_until_the_pool_is_filed(clock, bey
     )
     assert (before.usable_fen, before.gate_fen) == (gate_fen + 1000, None)
     filed_at = clock.now() + HOUR
-    Pool.objects.filter(merchant_id=ground.shop.merchant_id, id=ground.pool_id).update(filed_at=filed_at)
+    file_pool(ground.shop, filed_at)
     clock.at = filed_at - MICROSECOND
     assert ground.takes(gate_fen + beyond) is fits
     clock.at = filed_at

@@ -13,7 +13,7 @@ from houfu.kernel.clock import SteppedClock, now, shanghai, standing_at
 from houfu.limits import actions as limits
 from houfu.orders import actions as orders
 from houfu.testing.threads import in_threads
-from houfu.testing.world import OPERATOR, open_shop, pool
+from houfu.testing.world import OPERATOR, file_pool, open_shop, pool
 
 pytestmark = pytest.mark.usefixtures("platform", "clock")
 QUOTA = ("q:own:free", "q:own:held", "q:pool:held", "q:temp:free", "q:temp:held", "q:tolerance:held")
@@ -124,25 +124,6 @@ def test_both_ways_give_the_same_answers_while_what_may_be_used_changes(
             ]
 
 
-def file(shop, accepted_at):
-    """Let the form of a shop's pool have been raised, and accepted where an instant is given."""
-    key = [shop.merchant_id]
-    db.rows(
-        "INSERT INTO limits_filing (merchant_id, pool_id, state, policy, limit_fen, figure_fen, triggered_at)"
-        " SELECT merchant_id, id, 'triggered', 'x', limit_fen, 1, now() FROM limits_pool WHERE merchant_id = %s"
-        " ON CONFLICT DO NOTHING",
-        key,
-    )
-    if accepted_at is None:
-        return
-    for state, more in (
-        ("drafting", ""), ("in_review", ", form = '{}'"), ("submitted", ", reference = 'BA-1', submitted_at = now()"),
-        ("accepted", f", acceptance = 'OK-1', accepted_at = '{accepted_at.isoformat()}'"),
-    ):  # fmt: skip
-        db.rows(f"UPDATE limits_filing SET state = '{state}'{more} WHERE merchant_id = %s", key)
-    db.rows("UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s", [accepted_at, *key])
-
-
 @settings(max_examples=10, deadline=None)
 @given(
     beyond=st.integers(-2, 2), split=st.lists(st.integers(1, 30_000_000), max_size=4), before=st.booleans(),
@@ -157,7 +138,7 @@ def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
         twins = [open_twin(10_000_000, gate_fen + 20_000_000, 9, 0) for _ in range(2)]
         answers = []
         for shop, more in zip(twins, ((), (TOO_MUCH,)), strict=True):
-            file(shop, None if filed is None else at + timedelta(microseconds=filed))
+            file_pool(shop, None if filed is None else at + timedelta(microseconds=filed))
             answers.append(legs(shop, [(0, 10_000_000), *((0, fen) for fen in amounts)], *more))
     assert answers[0] == answers[1]
     taken = sum(answer[1] for answer in answers[0])
@@ -165,6 +146,29 @@ def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
     assert taken <= (gate_fen + 20_000_000 if open_gate else gate_fen)
     if sum(amounts) <= taken or (not open_gate and beyond <= 0 and sum(split) < gate_fen):
         assert taken == sum(amounts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(caps=CAPS, filed=st.none() | MINUTES, first=st.integers(-5, 185), long=st.integers(0, 60), day=st.booleans())
+def test_one_instant_speaks_for_all_between_which_nothing_turns(caps, filed, first, long, day):
+    """L4, L5, G10: what a batch asks once for its pool is the same for each minute of it, unless it is said to turn."""
+    with standing_at(SteppedClock(NINE - timedelta(hours=3))):
+        shop = open_twin(1_000, 40_000, 9, 0)
+        cap(shop, caps)
+    (own,) = db.rows("SELECT id, dynamic FROM limits_pool WHERE merchant_id = %s", [shop.merchant_id])
+    if filed is not None:
+        file_pool(shop, NINE + timedelta(minutes=filed))
+    long = 1_440 if day else long
+    (found,) = db.rows(
+        "SELECT t.turns, v.kinds FROM limits_pool_turns_v1(%(merchant)s, %(pool)s, %(from)s, %(until)s) t,"
+        " (SELECT count(DISTINCT to_jsonb(u)) AS kinds FROM generate_series(%(from)s, %(until)s, interval '1 minute') g"
+        "  CROSS JOIN limits_pool_usable_v1(%(merchant)s, %(pool)s, g, 50) u) v",
+        {"merchant": shop.merchant_id, "pool": own.id, "from": NINE + timedelta(minutes=first),
+         "until": NINE + timedelta(minutes=first + long)},
+    )  # fmt: skip
+    assert found.turns or found.kinds == 1
+    if filed is None and not own.dynamic:
+        assert not found.turns  # nothing that it has ever turns
 
 
 def test_a_capped_pool_is_planned_for_unless_its_cap_changes_between_the_demands():
