@@ -9,6 +9,7 @@ from houfu.bench import figures, ground, peers, scene
 from houfu.bench.ground import Timing, together
 from houfu.bench.scene import Place, batched
 from houfu.orders import actions as orders
+from houfu.orders.intake.coalesce import room
 
 MERCHANTS = 1000  # of a spread load
 ROUNDS = 5
@@ -17,20 +18,21 @@ PER_PGLEDGER = 10  # of how many authorisations one is also a transfer of pgledg
 SLICE = 10  # seconds of a sustained load that are counted as one
 
 
-def ours(hand: int, places: Sequence[Place], label: str, count: int, size: int) -> Timing:
+def ours(hand: int, places: Sequence[Place], hands: int, label: str, count: int, size: int) -> Timing:
     """Decide a load batch by batch, each a transaction."""
-    batches = [list(asked) for asked in batched(scene.load(places, f"{label}-{hand}", count), size)]
+    mine = _mine(hand, places, hands)
+    batches = [list(asked) for asked in batched(scene.load(mine, f"{label}-{hand}", count), size)]
     together()
     return _decide(batches)
 
 
-def sustained(hand: int, places: Sequence[Place], label: str, seconds: int, size: int) -> list[int]:
+def sustained(hand: int, places: Sequence[Place], hands: int, label: str, seconds: int, size: int) -> list[int]:
     """Decide batches for some seconds and return how many orders were decided in each slice of them.
 
     The orders are made on the way, which takes a few per cent of the time.
     """
     slices = [0] * max(1, seconds // SLICE)
-    endless = batched(scene.load(places, f"{label}-{hand}", 1_000_000_000), size)
+    endless = batched(scene.load(_mine(hand, places, hands), f"{label}-{hand}", 1_000_000_000), size)
     together()
     began = time.perf_counter()
     for asked in endless:
@@ -40,6 +42,15 @@ def sustained(hand: int, places: Sequence[Place], label: str, seconds: int, size
             break
         slices[place] += size
     return slices
+
+
+def _mine(hand: int, places: Sequence[Place], hands: int) -> Sequence[Place]:
+    """Return the places that one of some hands decides for: lanes take different merchants where there are several."""
+    merchants = sorted({place.merchant_id for place in places})
+    if len(merchants) < hands:
+        return places
+    own = set(merchants[hand::hands])
+    return [place for place in places if place.merchant_id in own]
 
 
 def _decide(batches: Iterable[Sequence[orders.Asked]]) -> Timing:
@@ -76,15 +87,16 @@ def measure(
         hot = crew.one(scene.hot, stores)
         places = crew.one(scene.spread, merchants) if pool == "spread" else hot
         crew.one(ground.analyse)  # before the peers come: taken for empty, their tables would be scanned as they grow
-        part = max(batch, count // rounds // connections)
+        size = room(batch, merchants // connections) if pool == "spread" else batch
+        part = max(size, count // rounds // connections)
         variants: dict[str, tuple[Callable[..., Timing], tuple[Any, ...], int, int]] = {
-            "ours": (ours, (places,), part, batch),
+            "ours": (ours, (places, connections), part, size),
             "copy": (peers.copy, (places,), part, batch),
             "unnest": (peers.unnest, (places,), part, batch),
-            "one_by_one": (ours, (places,), max(20, part // ALONE), 1),
+            "one_by_one": (ours, (places, connections), max(20, part // ALONE), 1),
         }
         if pool == "spread":
-            variants["hot"] = (ours, (hot,), part, batch)
+            variants["hot"] = (ours, (hot, connections), part, batch)
         if pgledger:
             source, others = crew.one(peers.install_pgledger, pgledger, MERCHANTS)
             come = source if pool == "hot" else None
@@ -95,9 +107,10 @@ def measure(
         for round_ in range(rounds):
             for name, (work, arguments, each, size) in variants.items():
                 timed[name].append(crew.all(work, *arguments, f"{name}{round_}", each, size))
-        held = crew.all(sustained, places, "sustained", seconds, batch) if seconds else []
+        held = crew.all(sustained, places, connections, "sustained", seconds, size) if seconds else []
         result: dict[str, Any] = {
-            "bench": "authorise", "pool": pool, "stores": len(places), "batch": batch, "connections": connections,
+            "bench": "authorise", "pool": pool, "stores": len(places), "batch": batch, "orders_a_call": size,
+            "connections": connections,
             "rounds": rounds, "orders": part * connections * rounds,
         }  # fmt: skip
         result |= _compared(timed, pool)

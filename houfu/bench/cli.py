@@ -59,10 +59,14 @@ def authorise(
 @MERCHANTS
 @click.option("--callers", type=click.IntRange(1, 10_000), default=256, show_default=True, help="At the same time.")
 @click.option("--seconds", type=POSITIVE, default=20, show_default=True)
+@click.option(
+    "--by", type=click.Choice(["request", "line", "call"]), default="request", show_default=True,
+    help="One order a request over HTTP, lines of streams over HTTP, or callers in the process that decides.",
+)  # fmt: skip
 @json_option
-def intake(pool: str, merchants: int, callers: int, seconds: int, as_json: bool) -> None:
-    """Ask for orders over HTTP, one a request. Example: houfu bench intake --callers 256 --seconds 20 --json"""
-    _show(door.measure(pool=pool, merchants=merchants, callers=callers, seconds=seconds), as_json)
+def intake(pool: str, merchants: int, callers: int, seconds: int, by: str, as_json: bool) -> None:
+    """Ask for orders, most of all over HTTP. Example: houfu bench intake --callers 256 --seconds 20 --json"""
+    _show(door.measure(pool=pool, by=by, merchants=merchants, callers=callers, seconds=seconds), as_json)
 
 
 @cli.command()

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from houfu.kernel import db, vault
 from houfu.kernel.errors import NotFound
@@ -42,7 +41,8 @@ def keys(buyers: Sequence[str | None]) -> list[bytes | None]:
     """Return what names each order's buyer to the database, or nothing at all where no order has one."""
     if not any(buyers):
         return []
-    return [_key(buyer) if buyer else None for buyer in buyers]
+    known = iter(vault.fingerprints(filter(None, buyers), "buyer"))
+    return [next(known) if buyer else None for buyer in buyers]
 
 
 def digest(channel: str, buyer: str) -> bytes:
@@ -54,7 +54,6 @@ def digest(channel: str, buyer: str) -> bytes:
     return hashlib.sha256(_key(buyer) + channel.encode()).digest()
 
 
-@lru_cache(maxsize=16_384)
 def _key(buyer: str) -> bytes:
     return vault.fingerprint(buyer, "buyer")
 

@@ -56,6 +56,7 @@ Instant = Annotated[AwareDatetime, Field(strict=False)]
 
 class NewWhatIf(In):
     policy: str = Field(default="", max_length=100, description="version of a pack; those then in force unless named")
+    draft: str = Field(default="", max_length=8000, description="in its place, a pack's TOML that is not loaded")
     limit_changes: list[LimitChange] = Field(default=[], max_length=200)
     begins: Instant | None = Field(default=None, description="since when it is supposed")
     ends: Instant | None = Field(default=None, description="before when")

@@ -147,11 +147,13 @@ def ask(request: HttpRequest) -> HttpResponse:
     id_ = form.uuid("id")
     begins, ends = _day(form, "from", t("开始日期")), _day(form, "to", t("结束日期"))
     changes = {store.id: _change(form, store.id, store.name) for store in merchants.stores(by, merchant_id)}
+    draft = form.text("draft", t("未发布的规则包（TOML）"), needed=False, longest=8000)
     form.settle()
     job = work.ask_what_if(
         by=by,
         merchant_id=merchant_id,
         policy=form.text("policy", t("规则版本"), needed=False),
+        draft=draft,
         changes_fen=changes,
         begins=clock.start_of(begins) if begins else None,
         ends=clock.start_of(ends + timedelta(days=1)) if ends else None,

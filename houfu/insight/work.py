@@ -15,6 +15,7 @@ from houfu.merchants import queries as merchants
 from houfu.orders import queries as orders
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
+from houfu.policies.pack import Policy
 
 MOST_ORDERS = 10_000  # of a past that a job lives through twice: minutes, for which other merchants' jobs wait
 STORES_SHOWN = 80  # whose figures a job's row has room for
@@ -24,6 +25,12 @@ class TooManyOrders(Refused):
     """The past is too long for a job; `houfu limit whatif` lives through any."""
 
     code = "insight_too_many_orders"
+
+
+class PolicyTwice(Invalid):
+    """A what-if supposes a pack that is loaded or one that is not, not both."""
+
+    code = "insight_policy_twice"
 
 
 class PeriodEmpty(Invalid):
@@ -37,6 +44,7 @@ def ask_what_if(
     by: Actor,
     merchant_id: int,
     policy: str = "",
+    draft: str = "",
     changes_fen: Mapping[int, int] | None = None,
     begins: datetime | None = None,
     ends: datetime | None = None,
@@ -47,16 +55,17 @@ def ask_what_if(
 
     Args:
         policy: version of a pack that is loaded; empty for those that were in force.
+        draft: TOML of a pack that is not loaded, in its place.
         changes_fen: by how much stores' own limits would have differed, by store.
         begins, ends: since when and before when; None for always.
         id: chosen by the caller, so that asking again asks once.
 
     Raises:
-        NotFound, StoreUnknown, PeriodEmpty, NoOrders, TooManyOrders, and what `jobs.ask` refuses with: nothing waits.
+        NotFound, PackInvalid, PolicyTwice, StoreUnknown, PeriodEmpty, NoOrders, TooManyOrders, and what `jobs.ask`
+            refuses with: nothing waits.
     """
     WHAT_IF.require(by, merchant_id, {})
-    if policy:
-        policies.version(policy)
+    _policy(policy, draft)
     if unknown := sorted(set(changes_fen or ()) - set(merchants.stores_by_code(merchant_id).values())):
         raise actions.StoreUnknown(stores=unknown)
     if begins and ends and begins >= ends:
@@ -64,6 +73,7 @@ def ask_what_if(
     _refuse_size(by, merchant_id)
     said = {
         "policy": policy,
+        **({"draft": draft} if draft else {}),
         "changes_fen": {str(store_id): fen for store_id, fen in (changes_fen or {}).items() if fen},
         "begins": begins.isoformat() if begins else None,
         "ends": ends.isoformat() if ends else None,
@@ -94,6 +104,15 @@ def ask_back_test(
     return jobs.ask(by=by, merchant_id=merchant_id, kind=BACK_TEST.name, arguments=said, id=id)
 
 
+def _policy(version: str, draft: str) -> Policy | None:
+    """Return the policy that is supposed: of a pack that is loaded, of one that is not, or none."""
+    if version and draft:
+        raise PolicyTwice()
+    if draft:
+        return policies.drafted(draft)
+    return policies.version(version) if version else None
+
+
 def _refuse_size(by: Actor, merchant_id: int) -> None:
     count = orders.count(by, merchant_id)
     if not count:
@@ -106,7 +125,7 @@ def _what_if(by: Actor, merchant_id: int, said: Arguments, tell: Tell) -> Part:
     """Live through the past; the process has one thread that reads the clock, and this is it."""
     _refuse_size(by, merchant_id)
     supposed = actions.Supposed(
-        policies.version(said["policy"]) if said["policy"] else None,
+        _policy(said["policy"], said.get("draft", "")),
         {int(store_id): fen for store_id, fen in said["changes_fen"].items()},
         _instant(said["begins"]),
         _instant(said["ends"]),

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -56,7 +57,13 @@ def _path(ring: str, number: int) -> Path:
 
 def fingerprint(text: str, purpose: str) -> bytes:
     """Return a keyed digest by which equal texts are found without being read."""
-    return hmac.digest(_key("find"), f"{purpose}\n{text}".encode(), "sha256")
+    return fingerprints([text], purpose)[0]
+
+
+def fingerprints(texts: Iterable[str], purpose: str) -> list[bytes]:
+    """Return the keyed digest of each text; the key is made once for all."""
+    key, begin = _key("find"), f"{purpose}\n".encode()
+    return [hmac.digest(key, begin + text.encode(), "sha256") for text in texts]
 
 
 def web_secret() -> str:

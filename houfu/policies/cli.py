@@ -61,6 +61,22 @@ def diff(old: str, new: str, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("file", type=click.File(encoding="utf-8"))
+@json_option
+def check(file: IO[str], as_json: bool) -> None:
+    """Show what a pack would change if it were loaded now; nothing is kept. Example: houfu policy check new.toml"""
+    draft = actions.check(file.read())
+    found = {"version": draft.policy.version, "effective_from": draft.policy.effective_from.isoformat()}
+    found["before"] = draft.before.version if draft.before else ""
+    changes = [{"path": path, "old": old, "new": new} for path, old, new in draft.changes]
+    if as_json:
+        emit({**found, "changes": changes}, True)
+    else:
+        emit(found, False)
+        emit(changes, False)
+
+
+@cli.command()
+@click.argument("file", type=click.File(encoding="utf-8"))
 @operator_option
 @json_option
 def load(file: IO[str], operator_: str, as_json: bool) -> None:

@@ -12,6 +12,7 @@ Fen = Annotated[int, msgspec.Meta(ge=0, le=10**13)]
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Chain = Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=8)]
+HEAD = ("version", "effective_from", "title", "source")  # of a pack: what is no number of it
 Clock = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 

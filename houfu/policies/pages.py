@@ -18,7 +18,6 @@ from houfu.policies import pack, queries
 from houfu.policies.models import Pack
 
 HOME = "/console/rules"
-HEAD = ("version", "effective_from", "title", "source")
 UNITS = {
     "_hours": "{n} 小时", "_days": "{n} 天", "_minutes": "{n} 分钟", "_seconds": "{n} 秒", "_years": "{n} 年",
     "_workdays": "{n} 个工作日",
@@ -45,6 +44,8 @@ def listing(request: HttpRequest) -> HttpResponse:
             if n and each.effective_from > now
         ],
         parts=_parts(chosen, packs, by),
+        may_publish="platform:write" in by.scopes and by.merchant_id is None,
+        may_try="limits:read" in by.scopes and by.merchant_id is not None,
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def document(of: Pack, by: Any) -> dict[str, Any]:
 
 def seen(said: dict[str, Any], by: Any) -> dict[str, Any]:
     """Return a document without what somebody may not see."""
-    hidden = HEAD if "risk:write" in by.scopes else (*HEAD, "risk")
+    hidden = pack.HEAD if "risk:write" in by.scopes else (*pack.HEAD, "risk")
     return {name: value for name, value in said.items() if name not in hidden}
 
 
@@ -92,10 +93,17 @@ def changes(old: Pack, new: Pack, by: Any) -> list[dict[str, Any]]:
 
 def differing(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what differs between two documents."""
-    return [
-        {**_named(path_), "old": shown(path_, before), "new": shown(path_, after_)}
-        for path_, before, after_ in pack.diff(old, new)
-    ]
+    return [_differs(*each) for each in pack.diff(old, new)]
+
+
+def differing_at(found: Sequence[pack.Change], by: Any) -> list[dict[str, Any]]:
+    """Return the changes of a draft that somebody may see."""
+    hidden = () if "risk:write" in by.scopes else ("risk.",)
+    return [_differs(*each) for each in found if not each[0].startswith(hidden)]
+
+
+def _differs(path_: str, before: Any, after_: Any) -> dict[str, Any]:
+    return {**_named(path_), "old": shown(path_, before), "new": shown(path_, after_)}
 
 
 def _parts(chosen: Pack, packs: list[Pack], by: Any) -> list[dict[str, Any]]:

@@ -133,10 +133,10 @@ def _decoded(version: str, digest: bytes) -> pack.Policy:
     return pack.decode(Pack.objects.get(version=version).document)
 
 
-def document_of(stated: dict[str, Any]) -> str:
-    """Return the document of a pack that states what changes against the pack before it; it need not be loaded."""
+def merged(stated: dict[str, Any]) -> tuple[Pack | None, str]:
+    """Return the pack before one that states what changes, and its document over it; it need not be loaded."""
     before = Pack.objects.filter(effective_from__lt=stated["effective_from"]).order_by("-effective_from").first()
-    return pack.canonical(pack.merged(json.loads(before.document) if before else {}, stated))
+    return before, pack.canonical(pack.merged(json.loads(before.document) if before else {}, stated))
 
 
 def version(version: str) -> pack.Policy:
@@ -154,7 +154,7 @@ def drafted(text: str) -> pack.Policy:
     Raises:
         PackInvalid: it could not be loaded as it stands.
     """
-    return pack.decode(document_of(pack.read(text)))
+    return pack.decode(merged(pack.read(text))[1])
 
 
 def packs() -> list[Pack]:

@@ -279,7 +279,7 @@ def file_pool(shop: Shop, accepted_at: datetime | None) -> None:
         ("drafting", ""), ("in_review", ", form = '{}'"), ("submitted", ", reference = 'BA-1', submitted_at = now()"),
         ("accepted", f", acceptance = 'OK-1', accepted_at = '{accepted_at.isoformat()}'"),
     ):  # fmt: skip
-        db.rows(f"UPDATE limits_filing SET state = '{state}'{more} WHERE merchant_id = %s", key)
+        db.rows(f"UPDATE limits_filing SET state = '{state}'{more} WHERE merchant_id = %s", key)  # noqa: S608
     db.rows("UPDATE limits_pool SET filed_at = %s WHERE merchant_id = %s", [accepted_at, *key])
 
 

@@ -44,6 +44,7 @@ PAGES = {
     "risk-rule": ("operator", "/console/platform/risk-rules/device_frequency/1"),
     "health": ("operator", "/console/platform/health"),
     "platform-rules": ("operator", "/console/rules"),
+    "packs": ("operator", "/console/platform/packs"),
     "style": ("owner", "/console/style"),
     "sign-in": ("", "/console/sign-in"),
     "invitation": ("", "/console/invitation#hi_1_2_x"),

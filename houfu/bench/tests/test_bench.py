@@ -88,6 +88,13 @@ def test_callers_over_http_are_answered_one_by_one():
     assert found["decided"] == found["answers"]["201"] > 0
 
 
+@pytest.mark.parametrize(("by", "goal"), [("line", ["F4"]), ("call", ["F2", "F2"])])
+def test_the_door_is_measured_by_lines_and_by_calls_too(by, goal):
+    found = bench("intake", "--by", by, "--callers", 3, "--seconds", 1)
+    assert (found["by"], goals(found), found["declined"]) == (by, goal, 0)
+    assert found["decided"] > 0
+
+
 def test_growth_is_looked_at_at_each_power_of_ten():
     found = bench("grow", "--to", 1000, "--first", 100)
     assert [step["orders"] for step in found["steps"]] == [100, 1000]

@@ -17,6 +17,8 @@ from houfu.kernel import clock as clocks
 from houfu.kernel.errors import Forbidden, NotFound
 from houfu.people import actions as people
 from houfu.people.actor import WholeMerchantNeeded
+from houfu.policies import queries as policies
+from houfu.policies.pack import PackInvalid
 from houfu.site import kinds as all_kinds
 from houfu.testing.world import OPERATOR, open_shop
 
@@ -67,6 +69,24 @@ def test_a_policy_and_a_period_are_kept_as_they_were_asked_for(clock):
     assert (job.state, job.outcome["policy"], job.outcome["orders"]) == ("done", "2023-11-01", 2)
     job = finish(ask(shop, begins=now + timedelta(days=1)))
     assert job.outcome["orders"] == 0
+
+
+def test_a_pack_that_is_not_loaded_is_lived_through_as_if_it_were(clock):
+    """T5: where tolerance reaches further, the order that was refused is taken."""
+    shop = small()
+    draft = """
+        version = "2027-01-01"
+        effective_from = 2027-01-01T00:00:00+08:00
+        title = "Wider"
+        source = "decided in December"
+        [orders]
+        tolerance_permille = 2000
+    """
+    job = finish(ask(shop, draft=draft))
+    assert (job.state, job.outcome["policy"], job.outcome["reproduced"]) == ("done", "2027-01-01", True)
+    job = finish(ask(shop, draft=draft.replace("tolerance_permille = 2000", "")))
+    assert job.outcome["then"]["orders_taken"] == job.outcome["now"]["orders_taken"]
+    assert [each.version for each in policies.packs()][-1] == "2023-11-01"
 
 
 def test_how_far_it_is_is_told_while_it_is_not_yet_done(monkeypatch):
@@ -123,6 +143,10 @@ def test_what_cannot_be_tried_is_not_asked_for():
         ask(shop, begins=now, ends=now)
     with pytest.raises(NotFound):
         ask(shop, policy="1999-01-01")
+    with pytest.raises(work.PolicyTwice):
+        ask(shop, policy="2023-11-01", draft="x")
+    with pytest.raises(PackInvalid):
+        ask(shop, draft="[payouts")
     with pytest.raises(actions.NoOrders):
         ask(empty)
     with pytest.raises(NotFound):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +17,17 @@ log = logging.getLogger("houfu.intake")
 Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
 Answered = Callable[[list[Outcome]], None]
+DEEP = 8  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
+WIDE = 4  # times a batch that a call takes at most because it is of many
+
+
+def room(batch: int, merchants: int) -> int:
+    """Return how many orders one call takes when it is for so many merchants.
+
+    Args:
+        batch: how many it takes for one.
+    """
+    return min(max(batch, DEEP * merchants), WIDE * batch)
 
 
 class IntakeFull(Refused):
@@ -88,14 +99,15 @@ class _Waiting(NamedTuple):
 class Coalescer:
     """Gathers orders and decides them in a few lanes, each a thread with a database connection of its own.
 
-    While a lane is at work, orders gather; when it comes free it takes what waits, from every merchant in turn. Another
-    lane helps once half a batch waits, or somebody has waited for `linger`: two calls of few orders cost more than one
-    of both.
+    While a lane is at work, orders gather; when it comes free it takes what waits, from every merchant in turn, and of
+    many merchants more at a time (`room`). Another lane helps once half a batch waits, or somebody has waited for
+    `linger`: two calls of few orders cost more than one of both. Where it can, a lane works for merchants that no other
+    lane works for, as two would wait for each other's limits.
 
     Args:
         decide: decides orders in one transaction and may be asked again: the same ids get their first answers.
         lanes: how many calls run at once.
-        batch: how many orders one call takes at most.
+        batch: how many orders one call takes at most for one merchant, and `WIDE` times as many for many.
         queue: how many may wait before more are refused.
         patience: seconds after which an order is no longer waited for.
         linger: seconds that an order waits at most while a lane is free.
@@ -112,6 +124,7 @@ class Coalescer:
     _queues: OrderedDict[int, deque[_Waiting]] = field(default_factory=OrderedDict)
     _count: int = 0
     _busy: int = 0
+    _flying: Counter[int] = field(default_factory=Counter)
     _woken: bool = False
     _lingering: asyncio.TimerHandle | None = None
     _closing: bool = False
@@ -217,26 +230,40 @@ class Coalescer:
         taken = self._take()
         if taken:
             self._busy += 1
+            self._flying.update({each.asked.order.merchant_id for each in taken})
             self._threads.submit(self._work, asyncio.get_running_loop(), taken)
         self._wake()
         self._rest()
 
+    def _choose(self) -> list[int]:
+        """Choose for whom a call is: of the merchants that wait, those whom no lane works for, or else all.
+
+        Once more waits than a batch, a lane leaves their share to the others.
+        """
+        chosen = [merchant_id for merchant_id in self._queues if merchant_id not in self._flying] or list(self._queues)
+        return chosen if self._count <= self.batch else chosen[: -(-len(self._queues) // self.lanes)]
+
     def _take(self) -> list[_Waiting]:
-        """Take what one call decides: a like share of every merchant that waits, in turn."""
+        """Take what one call decides: a like share of every merchant that it is for, in turn."""
         taken: list[_Waiting] = []
-        while self._queues and len(taken) < self.batch:
-            share = max(1, (self.batch - len(taken)) // len(self._queues))
-            for merchant_id in list(self._queues):
+        chosen = self._choose()
+        limit = room(self.batch, len(chosen))
+        while chosen and len(taken) < limit:
+            share = max(1, (limit - len(taken)) // len(chosen))
+            left = []
+            for merchant_id in chosen:
                 waiting = self._queues.pop(merchant_id)
-                for _ in range(min(share, len(waiting), self.batch - len(taken))):
+                for _ in range(min(share, len(waiting), limit - len(taken))):
                     each = waiting.popleft()
                     self._count -= 1
                     if not each.request.over:  # else whoever asked has gone, or waited too long
                         taken.append(each)
                 if waiting:
                     self._queues[merchant_id] = waiting
-                if len(taken) == self.batch:
+                    left.append(merchant_id)
+                if len(taken) == limit:
                     break
+            chosen = left
         return taken
 
     def _work(self, loop: asyncio.AbstractEventLoop, taken: Sequence[_Waiting]) -> None:
@@ -244,6 +271,7 @@ class Coalescer:
 
     def _end(self, taken: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
         self._busy -= 1
+        self._flying -= Counter({each.asked.order.merchant_id for each in taken})
         for waiting, outcome in zip(taken, outcomes, strict=True):
             waiting.request.put(waiting.place, outcome)
         self._wake()

@@ -13,7 +13,7 @@ from houfu.history import actions as histories
 from houfu.history import queries as history
 from houfu.kernel import clock
 from houfu.policies import actions, pack, queries
-from houfu.policies.actions import SHIPPED, OutOfOrder, SourceMissing, VersionReused
+from houfu.policies.actions import SHIPPED, OutOfOrder, SourceMissing, TooLate, VersionReused
 from houfu.policies.cli import cli
 from houfu.policies.pack import PackInvalid
 from houfu.testing.threads import in_threads
@@ -153,6 +153,34 @@ def test_a_pack_names_its_source(nothing_moves):
         load(NEXT.replace("The operator's own rule, decided in December.", "rumour"))
 
 
+def test_checking_says_every_number_that_would_differ_and_keeps_nothing(nothing_moves):
+    draft = actions.check(NEXT + "[payouts.automatic]\nfee_permille = 2\n")
+    assert (draft.before.version, draft.loaded, draft.policy.payouts.minimum_fen) == ("2023-11-01", None, 5_000)
+    assert sorted(draft.changes) == [("payouts.automatic.fee_permille", 1, 2), ("payouts.minimum_fen", 10_000, 5_000)]
+
+
+def test_checking_says_that_a_pack_is_loaded(nothing_moves):
+    text = (SHIPPED / "2023-11-01.toml").read_text()
+    draft = actions.check(text)
+    assert (draft.loaded.version, draft.before.version) == ("2023-11-01", "2023-09-01")
+    assert ("payouts.waiver.count", None, 1_000_000) in draft.changes
+
+
+def test_a_pack_is_published_before_it_takes_effect(fresh_db, clock):
+    """T5: what comes can be seen coming."""
+    before = versions(), happened()
+    clock.at = NEW_YEAR
+    with pytest.raises(TooLate) as refused:
+        actions.publish(by=OPERATOR, text=NEXT)
+    assert refused.value.details == {"effective_from": "2027-01-01T00:00:00+08:00"}
+    assert (versions(), happened()) == before
+    clock.at = NEW_YEAR - timedelta(microseconds=1)
+    published = actions.publish(by=OPERATOR, text=NEXT)
+    assert (versions()[-1], happened()[0]) == ("2027-01-01", "policy.loaded")
+    clock.at = NEW_YEAR + timedelta(days=1)
+    assert actions.publish(by=OPERATOR, text=NEXT).digest == published.digest
+
+
 def keys_of_the_first_pack():
     """Every number that the first pack states, by its dotted path."""
     return [path for path, _, _ in pack.diff({}, pack.read(BASE)) if path not in ("version", "effective_from")]
@@ -222,6 +250,14 @@ def test_diff_gives_what_changes_and_nothing_else(db):
     back = run("diff", "2023-09-01", "2000-01-01")
     assert {"path": "pools.filing_above_fen", "old": 50_000_000, "new": None} in back
     assert run("diff", "2023-09-01", "2023-09-01") == []
+
+
+def test_check_gives_what_a_file_would_change(db, tmp_path):
+    (tmp_path / "next.toml").write_text(NEXT)
+    found = run("check", str(tmp_path / "next.toml"))
+    assert (found["version"], found["before"]) == ("2027-01-01", "2023-11-01")
+    assert found["changes"] == [{"path": "payouts.minimum_fen", "old": 10_000, "new": 5_000}]
+    assert versions()[-1] == "2023-11-01"
 
 
 def test_list_marks_the_one_in_force(db, clock):

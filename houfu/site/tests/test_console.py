@@ -1,7 +1,7 @@
 """The console's doors: who sees which page, whose things, how a refusal is shown, and how much a page asks for."""
 
 from http.client import HTTPConnection
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.db import connection
@@ -13,7 +13,7 @@ from houfu.kernel import db as database
 from houfu.kernel import isolation
 from houfu.people.tests.somebody import HalfMinute, here, with_totp
 from houfu.site import shell
-from houfu.testing.world import open_shop
+from houfu.testing.world import OPERATOR, open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
 ROLES = ("clerk", "store_manager", "regional_manager", "owner", "supervisor", "legal", "finance", "auditor")
@@ -118,6 +118,29 @@ def test_a_refusal_is_shown_where_it_was_asked_with_its_reasons_in_both_language
     missing = shown(shop.owner, "/console/orders/NOWHERE", HX_Request="true", HX_Target="div#drawer-body")
     assert "没有这项内容" in missing.content.decode()
     assert missing.status_code == 200, "what goes into the drawer is shown there"
+
+
+def test_a_new_pack_is_checked_by_the_platforms_people_alone():
+    text = """version = "2027-01-01"
+effective_from = 2027-01-01T00:00:00+08:00
+title = "更小的提现"
+source = "decided in December"
+
+[payouts]
+minimum_fen = 5_000
+"""
+    path = "/console/platform/packs/check?" + urlencode({"text": text})
+    page = shown(OPERATOR, path).content.decode()
+    for said in ("更小的提现", "单笔最低金额", "100.00 元", "50.00 元", "P4", "发布"):
+        assert said in page
+    assert "T00:00" not in shown(OPERATOR, path.replace("minimum_fen", "minimum"), HX_Request="true").content.decode()
+    past = path.replace("2027-01-01", "2025-01-01")
+    assert "生效时间已过" in shown(OPERATOR, past).content.decode()
+    shop = open_shop()
+    for by in (shop.owner, shop.hire("risk_officer")):
+        assert {shown(by, each).status_code for each in (path, "/console/platform/packs")} == {403}
+    assert "/console/platform/packs" not in shown(shop.owner, "/console/rules").content.decode()
+    assert "/console/platform/packs" in shown(OPERATOR, "/console/rules").content.decode()
 
 
 def ask(address, browser, method, path, **headers):

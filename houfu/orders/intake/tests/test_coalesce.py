@@ -9,7 +9,14 @@ import pytest
 from houfu.kernel.db import OutcomeUnknown
 from houfu.kernel.errors import Invalid
 from houfu.orders.actions import Asked, Decision, NewOrder
-from houfu.orders.intake.coalesce import Coalescer, IntakeClosing, IntakeDeadline, IntakeFailed, IntakeFull
+from houfu.orders.intake.coalesce import (
+    Coalescer,
+    IntakeClosing,
+    IntakeDeadline,
+    IntakeFailed,
+    IntakeFull,
+    room,
+)
 from houfu.people.actor import Actor
 
 AT = datetime(2025, 11, 10, 2, tzinfo=UTC)
@@ -164,6 +171,51 @@ def test_a_merchant_with_few_orders_does_not_wait_for_one_with_many():
         assert [len(batch) for batch in desk.batches] == [1, 6, 6, 2]
 
     scenario(steps())
+
+
+def test_lanes_work_for_different_merchants_where_several_wait():
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=2, batch=4, linger=0)
+        tasks = asking(coalescer, "A0", merchant_id=1)
+        await desk.has_begun()
+        tasks += asking(coalescer, "A1", "A2", merchant_id=1) + asking(coalescer, "B0", merchant_id=2)
+        await desk.has_begun()
+        await settled()
+        desk.open.set()
+        await asyncio.gather(*tasks)
+        await coalescer.close()
+        assert sorted(desk.batches) == [["A0"], ["A1", "A2"], ["B0"]]
+
+    scenario(steps())
+
+
+def test_of_more_than_a_batch_each_lane_takes_its_share_of_the_merchants():
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=2, batch=4)
+        tasks = [task for n in range(12) for task in asking(coalescer, f"M{n % 6}-{n}", merchant_id=n % 6)]
+        await desk.has_begun(2)
+        await settled()
+        desk.open.set()
+        await asyncio.gather(*tasks)
+        await coalescer.close()
+        one, other = ({id.split("-")[0] for id in batch} for batch in desk.batches)
+        assert (one | other, one & other) == ({f"M{n}" for n in range(6)}, set())
+        assert [len(batch) for batch in desk.batches] == [6, 6]  # more than for one merchant
+
+    scenario(steps())
+
+
+def test_a_call_for_many_takes_more_but_not_without_end():
+    assert [room(1000, merchants) for merchants in (1, 125, 126, 400, 500, 9999)] == [
+        1000,
+        1000,
+        1008,
+        3200,
+        4000,
+        4000,
+    ]
 
 
 def test_the_orders_of_a_merchant_are_decided_in_the_order_they_came():
