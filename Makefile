@@ -44,7 +44,7 @@ test-browser: .venv/tools assets ## Look at every page in Chromium, in both lang
 	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Bringing Chromium …" && \
 	      apt-get -qq update && apt-get -qq -y install chromium fonts-noto-cjk >/dev/null; } || \
 	    echo "There is no Chromium here, and it cannot be brought: what needs it is skipped."
-	@.venv/bin/python -m pytest -q -rs tests/browser
+	@.venv/bin/python -m pytest -q -rs -n $(JOBS) --dist worksteal tests/browser
 
 lint: .venv/tools ## Check style, types and arrows
 	@.venv/bin/ruff format --check -q houfu tests

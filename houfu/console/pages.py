@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -9,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from houfu.console.words import t
+from houfu.kernel import clock
 from houfu.kernel.errors import Invalid, Reason
 from houfu.kernel.http import actor, page, strict_json
 from houfu.kernel.money import FEN_MAX, BadAmount, parse_yuan
@@ -106,6 +108,14 @@ class FieldMissing(Invalid):
     code = "console_field_invalid"
 
 
+def day_of(said: str) -> date | None:
+    """Return the day that a filter names, if it names one."""
+    try:
+        return date.fromisoformat(said)
+    except ValueError:
+        return None
+
+
 @dataclass
 class Form:
     """What a form said, read field by field; whatever is wrong is told together."""
@@ -159,6 +169,23 @@ class Form:
         except ValueError:
             self._wrong(name, t("页面已过期，请刷新后重试。"))
             return UUID(int=0)
+
+    def day(self, name: str, called: str, *, needed: bool = True) -> date | None:
+        """Return a day; None where nothing is said and nothing is needed, and where it is no day."""
+        value = self.text(name, called, needed=needed)
+        found = day_of(value)
+        if value and found is None:
+            self._wrong(name, t("{called}应为日期，如 2025-11-10。", called=called))
+        return found
+
+    def instant(self, name: str, called: str, *, needed: bool = True) -> datetime | None:
+        """Return an instant that is said as Shanghai's clocks show it; None as `day` has it."""
+        value = self.text(name, called, needed=needed)
+        try:
+            return datetime.fromisoformat(value).replace(tzinfo=clock.SHANGHAI) if value else None
+        except ValueError:
+            self._wrong(name, t("{called}应为日期和时间，如 2025-11-10T10:00。", called=called))
+            return None
 
     def many(self, name: str) -> list[str]:
         """Return all that was chosen of a name."""

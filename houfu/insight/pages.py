@@ -1,7 +1,7 @@
 """Pages of insight: what is to come with how far forecasts hold, and what other rules or limits would have meant."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -105,7 +105,7 @@ def propose(request: HttpRequest) -> HttpResponse:
     form = Form.of(request)
     pool_id = form.number("pool_id", t("共享池"), least=1)
     reason = form.text("reason", t("说明"), longest=200)
-    day = _day(form, "day", t("内容"))
+    day = form.day("day", t("内容"), needed=False)
     form.settle()
     said: dict[str, Any] = {"by": by, "merchant_id": merchant_id, "pool_id": pool_id, "reason": reason}
     made = actions.propose_day(**said, day=day) if day else actions.propose_bands(**said)
@@ -145,7 +145,8 @@ def ask(request: HttpRequest) -> HttpResponse:
     by, merchant_id = actor(request), mine(request)
     form = Form.of(request)
     id_ = form.uuid("id")
-    begins, ends = _day(form, "from", t("开始日期")), _day(form, "to", t("结束日期"))
+    begins = form.day("from", t("开始日期"), needed=False)
+    ends = form.day("to", t("结束日期"), needed=False)
     changes = {store.id: _change(form, store.id, store.name) for store in merchants.stores(by, merchant_id)}
     draft = form.text("draft", t("未发布的规则包（TOML）"), needed=False, longest=8000)
     form.settle()
@@ -161,15 +162,6 @@ def ask(request: HttpRequest) -> HttpResponse:
         id=id_,
     )
     return done(t("推演已开始，可以离开本页。"), go=f"{WHAT_IFS}/{job.id}")
-
-
-def _day(form: Form, name: str, called: str) -> date | None:
-    said = form.text(name, called, needed=False)
-    try:
-        return date.fromisoformat(said) if said else None
-    except ValueError:
-        form.text(f"{name}_unreadable", called)
-        return None
 
 
 def _change(form: Form, store_id: int, called: str) -> int:

@@ -1,14 +1,14 @@
 """Pages of long work: asking for an export, all jobs with how far they are, one of them until it has ended."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from houfu.console.pages import PER_PAGE, Form, chosen_store, done, fresh_id, paged, part, show
+from houfu.console.pages import PER_PAGE, Form, chosen_store, day_of, done, fresh_id, paged, part, show
 from houfu.console.words import in_english, label, t
 from houfu.jobs import actions, exports, queries
 from houfu.jobs.api import handed_over
@@ -23,17 +23,10 @@ LISTING, HOME = "jobs", "/console/jobs"
 STATES = ("waiting", "running", "done", "failed", "cancelled")
 
 
-def _day(said: str) -> date | None:
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        return None
-
-
 def _filters(request: HttpRequest, what: str) -> dict[str, Any]:
     """Return the filters of a listing as its page has them, in the words of its export."""
     asked, by = request.GET, actor(request)
-    begins, ends = _day(asked.get("from", "")), _day(asked.get("to", ""))
+    begins, ends = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     said: dict[str, Any] = {name: asked.get(name, "").strip() for name in ("state", "subject", "noun")}
     said["store_id"] = chosen_store(request)
     said["since"] = clock.start_of(begins).isoformat() if begins else None

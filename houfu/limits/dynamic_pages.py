@@ -1,13 +1,13 @@
 """Pages of what moves by itself: what of a pool may be used over a day, proposals with their source, time bands."""
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from houfu.console.pages import Form, done, show
+from houfu.console.pages import Form, day_of, done, show
 from houfu.console.templatetags.kit import when
 from houfu.console.words import label, t
 from houfu.kernel import clock, db
@@ -15,7 +15,7 @@ from houfu.kernel.http import actor, mine
 from houfu.kernel.money import yuan
 from houfu.limits import actions, queries, rules
 from houfu.limits.models import Adjustment, Dynamic
-from houfu.limits.pool_pages import instant, may_change
+from houfu.limits.pool_pages import may_change
 from houfu.policies import queries as policies
 
 HOME = "/console/limits/dynamic"
@@ -25,7 +25,7 @@ SHOWN = 50
 def detail(request: HttpRequest, pool_id: int) -> HttpResponse:
     """Show what of a pool may be used at each half hour of a day and why, and what is proposed for it."""
     by, merchant_id, now = actor(request), mine(request), clock.now()
-    day = _day(request.GET.get("day", ""), clock.business_day(now))
+    day = day_of(request.GET.get("day", "")) or clock.business_day(now)
     pool = queries.access_pool(by, "limits:read", merchant_id, pool_id)
     room = queries.pool_figures(by, merchant_id, pool_id)
     policy, settings = policies.at(now), queries.settings(merchant_id, pool_id, now)
@@ -62,13 +62,6 @@ def _set(settings: Dynamic | None) -> dict[str, str]:
     names = ("base", "floating", "auto")
     amounts = {name: yuan(getattr(settings, f"{name}_fen")) for name in names if getattr(settings, f"{name}_fen")}
     return {**amounts, "place": settings.place or ""}
-
-
-def _day(said: str, today: date) -> date:
-    try:
-        return date.fromisoformat(said) if said else today
-    except ValueError:
-        return today
 
 
 def _chart(found: list[queries.Usable], used_fen: int) -> dict[str, Any]:
@@ -139,7 +132,7 @@ def propose(request: HttpRequest, pool_id: int) -> HttpResponse:
     form = Form.of(request)
     amount_fen = form.fen("amount", t("金额"))
     amount_fen = -amount_fen if form.text("way", t("方向")) == "less" else amount_fen
-    starts, ends = instant(form, "valid_from", t("自")), instant(form, "valid_until", t("至"))
+    starts, ends = form.instant("valid_from", t("自")), form.instant("valid_until", t("至"))
     reason = form.text("reason", t("理由"))
     form.settle()
     assert starts

@@ -1,6 +1,5 @@
 """Pages of pools: members and who draws what, what is signed, filed and changed."""
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -23,16 +22,6 @@ from houfu.policies import queries as policies
 HOME = "/console/pools"
 SHOWN = 50
 _FILED = ("triggered", "drafting", "in_review", "submitted", "accepted")
-
-
-def instant(form: Form, name: str, called: str, *, needed: bool = True) -> datetime | None:
-    """Return an instant that a form says as Shanghai's clocks show it; None where nothing is said."""
-    said = form.text(name, called, needed=needed)
-    try:
-        return datetime.fromisoformat(said).replace(tzinfo=clock.SHANGHAI) if said else None
-    except ValueError:
-        form.text(name, called, longest=0)
-        return None
 
 
 def may_change(by: Actor) -> bool:
@@ -233,7 +222,7 @@ def change_share(request: HttpRequest, id: int) -> HttpResponse:
     """Propose another ratio, for the legal representative to sign."""
     form = Form.of(request)
     share, reason = form.number("share", t("比例")), form.text("reason", t("理由"))
-    at = instant(form, "effective_at", t("生效时间"), needed=False)
+    at = form.instant("effective_at", t("生效时间"), needed=False)
     form.settle()
     actions.propose_share(
         by=actor(request), merchant_id=mine(request), pool_id=id, share=share, reason=reason, effective_at=at
@@ -245,7 +234,7 @@ def change_reach(request: HttpRequest, id: int) -> HttpResponse:
     """Propose to let a member draw beyond the ratio for a while."""
     form = Form.of(request)
     store_id, amount_fen = form.number("store_id", t("店铺"), least=1), form.fen("amount", t("金额"))
-    ends_at, reason = instant(form, "ends_at", t("结束时间")), form.text("reason", t("理由"))
+    ends_at, reason = form.instant("ends_at", t("结束时间")), form.text("reason", t("理由"))
     form.settle()
     assert ends_at
     actions.propose_reach(

@@ -1,13 +1,13 @@
 """Pages of orders: the listing with its filters, and one order with what happened, its evidence and its money."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from houfu.console import words
-from houfu.console.pages import PER_PAGE, chosen_store, paged, show
+from houfu.console.pages import PER_PAGE, chosen_store, day_of, paged, show
 from houfu.console.words import label, t
 from houfu.kernel import clock
 from houfu.kernel.http import actor, after, mine
@@ -23,17 +23,10 @@ LISTING = "orders"
 _TONES = {"cancelled": "calm", "expired": "calm", "refunded": "warn", "disputed": "bad", "written_off": "bad"}
 
 
-def _day(said: str) -> date | None:
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        return None
-
-
 def listing(request: HttpRequest) -> HttpResponse:
     """List orders, newest first."""
     by, merchant_id, asked = actor(request), mine(request), request.GET
-    begins, ends = _day(asked.get("from", "")), _day(asked.get("to", ""))
+    begins, ends = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
     place = after(asked.get("cursor"), LISTING)
     state = asked.get("state", "")
     found = queries.orders(

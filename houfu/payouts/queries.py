@@ -272,6 +272,51 @@ def runs(by: Actor, merchant_id: int, limit: int = 100) -> list[Run]:
     return list(found.order_by("-run_day", "store_id")[:limit])
 
 
+def days_run(by: Actor, since: date) -> list[Any]:
+    """Return the days of automatic payouts since one, newest first, with how many stores were paid and passed over.
+
+    For the platform's people, and without money: that is each merchant's own.
+    """
+    by.require("platform:write")
+    return db.rows(
+        "SELECT run_day, min(ran_at) AS began_at, count(DISTINCT merchant_id) AS merchants, count(*) AS stores,"
+        " count(payout_id) AS paid, count(*) - count(payout_id) AS passed"
+        " FROM payouts_run WHERE run_day >= %s GROUP BY run_day ORDER BY run_day DESC",
+        [since],
+    )
+
+
+def reasons_of_run(by: Actor, run_day: date) -> list[tuple[str, int]]:
+    """Return why stores were passed over on a day, and how many for each reason; a store may have several."""
+    by.require("platform:write")
+    found = db.rows(
+        "SELECT reason, count(*) AS stores FROM payouts_run r CROSS JOIN LATERAL unnest(r.reasons) reason"
+        " WHERE r.run_day = %s GROUP BY reason ORDER BY stores DESC, reason",
+        [run_day],
+    )
+    return [(row.reason, row.stores) for row in found]
+
+
+def stores_run(
+    by: Actor, run_day: date, *, outcome: str = "", after: tuple[int, int] | None = None, limit: int = 100
+) -> list[Run]:
+    """Return what became of a day for each store, by merchant and store.
+
+    Args:
+        outcome: "paid", "passed", or the code of a reason; empty for all.
+        after: merchant and store of the last that was seen.
+    """
+    by.require("platform:write")
+    found = Run.objects.filter(run_day=run_day)
+    if outcome in ("paid", "passed"):
+        found = found.filter(payout_id__isnull=outcome == "passed")
+    elif outcome:
+        found = found.filter(reasons__contains=[outcome])
+    if after:
+        found = found.extra(where=["(merchant_id, store_id) > (%s, %s)"], params=list(after))
+    return list(found.order_by("merchant_id", "store_id")[:limit])
+
+
 def allocations(merchant_id: int, payout_id: UUID) -> list[Allocation]:
     """Return which lots a payout pays out."""
     return list(Allocation.objects.filter(merchant_id=merchant_id, payout_id=payout_id).order_by("order_id"))

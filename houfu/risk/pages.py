@@ -1,6 +1,5 @@
 """Pages of risk: alerts and cases for those who deal with them, holds, measures, appeals and the score for others."""
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -168,9 +167,9 @@ def add_evidence(request: HttpRequest, id: int) -> HttpResponse:
 def wait(request: HttpRequest, id: int) -> HttpResponse:
     """Let a case wait for somebody, until a day."""
     form = Form.of(request)
-    note, said = form.text("note", t("说明")), form.text("until", t("等到"))
+    note, until = form.text("note", t("说明")), form.instant("until", t("等到"))
     form.settle()
-    until = datetime.fromisoformat(said).replace(tzinfo=clock.SHANGHAI)
+    assert until
     actions.wait(by=actor(request), merchant_id=mine(request), id=id, note=note, until=until)
     return done(t("已保存"), go=f"{HOME}/cases/{id}")
 

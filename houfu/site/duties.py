@@ -48,6 +48,8 @@ CONSOLE_FOR_ALL = frozenset(
         "POST /console/platform/merchants",
         "GET /console/platform/cases",
         "GET /console/platform/health",
+        "GET /console/platform/runs",
+        "GET /console/platform/runs/{day}",
         "GET /console/platform/risk-rules/lately",
         "POST /console/platform/risk-rules/{rule}/{version}/backtest",
     }

@@ -1,14 +1,14 @@
 """Pages of the history: what happened, by whom and to what, one link with its seal, and the chain recomputed."""
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from houfu.console import words
-from houfu.console.pages import PER_PAGE, done, paged, show
+from houfu.console.pages import PER_PAGE, day_of, done, paged, show
 from houfu.console.words import label, t
 from houfu.history import queries
 from houfu.history.models import Link
@@ -27,14 +27,6 @@ PAGES_OF = {  # where a subject's own page is
     "endpoint": "/console/integrations/webhooks/", "approval": "/console/approvals/",
 }  # fmt: skip
 CHAIN = "history.verify"
-
-
-def day_of(said: str) -> date | None:
-    """Return the day that a filter names, if it names one."""
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        return None
 
 
 def event(verb: str) -> str:

@@ -28,6 +28,7 @@ PLATFORM = (
     Entry("", "总览", "/console/", "home"),
     Entry("平台", "商户", "/console/platform/merchants", "merchants", frozenset({"platform:write"})),
     Entry("平台", "案件", "/console/platform/cases", "risk", frozenset({"risk:write"})),
+    Entry("平台", "提现批次", "/console/platform/runs", "payouts", frozenset({"platform:write"})),
     Entry("平台", "风控规则", "/console/platform/risk-rules", "trace", frozenset({"risk:write"})),
     Entry("平台", "规则一览", "/console/rules", "rules", frozenset({"policies:read"})),
     Entry("平台", "运行状况", "/console/platform/health", "health", frozenset({"platform:write"})),

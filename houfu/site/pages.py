@@ -32,7 +32,7 @@ from houfu.policies import pages as policy_pages
 from houfu.policies import queries as policies
 from houfu.risk import pages as risk_pages
 from houfu.risk import queries as risk
-from houfu.site import access_pages, history_pages, pack_pages, platform_pages, settings_pages, shell, trial
+from houfu.site import access_pages, history_pages, pack_pages, platform_pages, run_pages, settings_pages, shell, trial
 from houfu.site import risk_pages as risk_rule_pages
 from houfu.site import trend as trends
 from houfu.webhooks import pages as webhook_pages
@@ -165,6 +165,7 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(platform_pages.urlpatterns)),
     path("", include(risk_rule_pages.urlpatterns)),
     path("", include(pack_pages.urlpatterns)),
+    path("", include(run_pages.urlpatterns)),
     path("", include(webhook_pages.urlpatterns)),
     path("", include(policy_pages.urlpatterns)),
     path("", include(job_pages.urlpatterns)),

@@ -1,7 +1,7 @@
 """The operator's pages of risk: the queue of cases, one case to its decision, the rules and what they would say."""
 
 import json
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -165,9 +165,10 @@ def move(request: HttpRequest, rule: str, version: int, verb: str) -> HttpRespon
 def backtest(request: HttpRequest, rule: str, version: int) -> HttpResponse:
     """Ask a version about what was recorded."""
     form = Form.of(request)
-    days = [form.text(name, t("日期")) for name in ("first", "last")]
+    first, last = (form.day(name, t("日期")) for name in ("first", "last"))
     form.settle()
-    first, last = (date.fromisoformat(day) for day in days)
+    assert first
+    assert last
     actions.backtest(by=actor(request), rule=rule, version=version, first=first, last=last)
     return done(t("回测完成，结果已保存。"), go=f"{RULES}/{rule}/{version}")
 

@@ -200,9 +200,11 @@ def enable(request: HttpRequest, id: int) -> HttpResponse:
 def replay_range(request: HttpRequest, id: int) -> HttpResponse:
     """Tell an endpoint again what happened between two days."""
     form = Form.of(request)
-    days = [form.text(name, t("日期")) for name in ("from", "to")]
+    first, last = (form.day(name, t("日期")) for name in ("from", "to"))
     form.settle()
-    begins, ends = (clock.start_of(datetime.fromisoformat(day).date()) for day in days)
+    assert first
+    assert last
+    begins, ends = clock.start_of(first), clock.start_of(last)
     again = actions.replay_range(
         by=actor(request), merchant_id=mine(request), id=id, from_=begins, to=ends + timedelta(days=1)
     )

@@ -37,9 +37,21 @@ def table(pytestconfig) -> list[tuple[str, ...]]:
     return pytestconfig.stash.setdefault(ROWS, [])
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what was found on to the process that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["browser"] = session.config.stash.get(ROWS, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    rows = getattr(node, "workeroutput", {}).get("browser", [])
+    node.config.stash.setdefault(ROWS, []).extend(tuple(row) for row in rows)
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """Print what was found on each page."""
-    rows = terminalreporter.config.stash.get(ROWS, [])
+    rows = sorted(terminalreporter.config.stash.get(ROWS, []))
     if rows:
         terminalreporter.write_line("page           language  theme  violations  first paint (ms)")
     for row in rows:
@@ -87,12 +99,36 @@ class Eye:
 
     page: object
     wrong: list[str] = field(default_factory=list)
+    asked: int = 0
+    answered: int = 0
 
-    def axe(self) -> list[str]:
-        """Return what is against WCAG 2.2 AA on the page as it is now."""
+    def go(self, address: str) -> None:
+        """Open an address and wait until the page asks for nothing more by itself."""
+        self.page.goto(address)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until all that was asked for has come, and what came has asked for nothing more."""
+        known = -1
+        while self.answered < self.asked or known < self.asked:
+            known = self.asked
+            self.page.wait_for_timeout(60)
+
+    def show_in(self, theme: str) -> None:
+        """Leave the page, and have what is opened from now on shown in a theme."""
+        address = self.page.url.split("/console")[0]
+        self.page.context.add_cookies([{"name": "houfu-theme", "value": theme, "url": address}])
+        self.page.goto("about:blank")
+
+    def axe(self, *rules: str) -> list[str]:
+        """Return what is against WCAG 2.2 AA on the page as it is now, or against some of its rules alone."""
         self.page.evaluate(AXE.read_text())  # by the debugger, which no policy of the page binds
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-        found = self.page.evaluate("tags => axe.run(document, {runOnly: tags})", tags)
+        only = rules or ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+        said = {
+            "runOnly": {"type": "rule" if rules else "tag", "values": list(only)}, "resultTypes": ["violations"],
+            "preload": False,
+        }  # fmt: skip
+        found = self.page.evaluate("said => axe.run(document, said)", said)
         return [
             f"{each['id']}: {node['target']} {node['any'][0]['message'] if node['any'] else each['help']}"
             for each in found["violations"]
@@ -126,6 +162,9 @@ def look(browser, scene):
             "console",
             lambda said: eye.wrong.append(f"console: {said.text}") if said.type in ("error", "warning") else None,
         )
+        page.on("request", lambda _: setattr(eye, "asked", eye.asked + 1))
+        for end in ("requestfinished", "requestfailed"):
+            page.on(end, lambda _: setattr(eye, "answered", eye.answered + 1))
         page.on("pageerror", lambda error: eye.wrong.append(f"script: {error}"))
         page.on(
             "request",

@@ -20,7 +20,7 @@ def finish(scene, kind):
 def sound(eye, shots, name):
     """See that a page shuts nobody out, nor goes wrong."""
     eye.page.wait_for_load_state("networkidle")
-    eye.page.screenshot(path=shots / f"{name}.png", full_page=True)
+    eye.page.screenshot(path=shots / f"{name}.jpg", full_page=True, type="jpeg")
     assert eye.axe() == []
     assert eye.wrong == []
 
@@ -47,22 +47,22 @@ def test_a_what_if_is_asked_for_left_and_found_again(look, shots, scene):
     sound(eye, shots, "whatif-done")
     for lang, theme in (("en", "dark"), ("zh-hans", "dark"), ("en", "light")):
         other = look("owner", lang, theme)
-        other.page.goto(address, wait_until="networkidle")
+        other.go(address)
         sound(other, shots, f"whatif-done-{lang}-{theme}")
     phone = look("owner", width=360)
-    phone.page.goto(address, wait_until="networkidle")
+    phone.go(address)
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_page_that_waits_shows_the_end_by_itself(look, scene):
     eye = look("owner")
-    eye.page.goto("/console/whatifs", wait_until="networkidle")
+    eye.go("/console/whatifs")
     eye.page.click("button:has-text('开始推演')")
     eye.page.wait_for_url("**/console/whatifs/*-*")
     expect(eye.page.locator("#work")).to_contain_text("排队中")
     eye.page.once("dialog", lambda dialog: dialog.accept())
     other = look("owner")
-    other.page.goto(eye.page.url, wait_until="networkidle")
+    other.go(eye.page.url)
     other.page.click("button:has-text('取消推演')")
     if other.page.locator("dialog[open] button.primary").count():
         other.page.click("dialog[open] button.primary")
@@ -93,6 +93,6 @@ def test_what_is_to_come_and_how_far_it_has_held(look, shots, scene):
 @pytest.mark.parametrize("name", ["/console/forecasts", "/console/whatifs"])
 def test_who_is_bound_to_a_store_sees_no_more_than_it(look, scene, name):
     eye = look("store_manager")
-    eye.page.goto(name, wait_until="networkidle")
+    eye.go(name)
     assert eye.page.locator("button:has-text('开始推演'), button:has-text('提出建议')").count() == 0
     assert eye.wrong == []

@@ -35,7 +35,7 @@ def test_a_second_loan_is_not_offered_and_a_member_that_draws_cannot_leave(look,
 
 def test_staff_see_the_class_of_a_reason_and_compliance_the_numbers(look, scene):
     eye = look("owner")
-    eye.page.goto("/console/risk", wait_until="networkidle")
+    eye.go("/console/risk")
     said = eye.page.inner_text("main")
     assert "退货" in said
     assert "判断依据" not in said
@@ -43,7 +43,7 @@ def test_staff_see_the_class_of_a_reason_and_compliance_the_numbers(look, scene)
     eye.page.goto(f"/console/risk/alerts/{scene.ids['alert']}")
     assert "判断依据" not in eye.page.inner_text("body")
     officer = look("risk_officer")
-    officer.page.goto(f"/console/risk/alerts/{scene.ids['alert']}", wait_until="networkidle")
+    officer.go(f"/console/risk/alerts/{scene.ids['alert']}")
     expect(officer.page.locator("h3:has-text('判断依据') + dl dd").first).to_be_visible()
     assert officer.wrong == []
 

@@ -79,18 +79,18 @@ def test_a_key_is_shown_once_and_opens_nothing_after_it_was_revoked(look, scene)
 def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scene, shots):
     merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
     visitor, owner = look("operator"), look("owner")
-    visitor.page.goto("/console/orders", wait_until="networkidle")
+    visitor.go("/console/orders")
     assert visitor.page.query_selector("#list tbody tr") is None
     visitor.wrong.clear()
-    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.go(merchant)
     visitor.page.fill("form:has([name=hours]) [name=reason]", "排查一笔提现")
     visitor.page.click("text=申请访问")
     visitor.page.wait_for_selector("li:has-text('排查一笔提现')")
-    owner.page.goto("/console/access", wait_until="networkidle")
+    owner.go("/console/access")
     owner.page.click("tr:has-text('排查一笔提现') button.primary")
     owner.page.click("#confirm [data-confirm-yes]")
     owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('生效中')")
-    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.go(merchant)
     visitor.page.click("li:has-text('排查一笔提现') button.primary")
     visitor.page.wait_for_url("**/console/orders")
     visitor.page.wait_for_selector(".note-bar")
@@ -108,14 +108,14 @@ def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scen
 def test_an_access_that_has_ended_shows_nothing_more(look, scene):
     visitor, owner = look("operator"), look("owner")
     merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
-    visitor.page.goto(merchant, wait_until="networkidle")
+    visitor.go(merchant)
     visitor.page.click("li:has-text('排查一笔提现') button.primary")
     visitor.page.wait_for_selector(".note-bar")
-    owner.page.goto("/console/access", wait_until="networkidle")
+    owner.go("/console/access")
     owner.page.click("tr:has-text('排查一笔提现') button.danger")
     owner.page.click("#confirm [data-confirm-yes]")
     owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('已结束')")
-    visitor.page.goto("/console/orders", wait_until="networkidle")
+    visitor.go("/console/orders")
     assert visitor.page.query_selector("#list tbody tr") is None
-    visitor.page.goto("/console/", wait_until="networkidle")
+    visitor.go("/console/")
     assert visitor.page.query_selector(".note-bar") is None

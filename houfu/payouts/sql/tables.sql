@@ -143,6 +143,7 @@ CREATE TABLE payouts_run (
     CONSTRAINT payouts_run_payout FOREIGN KEY (merchant_id, payout_id) REFERENCES payouts_payout (merchant_id, id),
     CONSTRAINT payouts_run_outcome CHECK ((payout_id IS NULL) = (cardinality(reasons) > 0))
 );
+CREATE INDEX payouts_run_day ON payouts_run (run_day, merchant_id, store_id);
 
 -- How many fee-free payouts the platform has given (P7): claimed at submission, returned on failure.
 CREATE TABLE payouts_waiver (
