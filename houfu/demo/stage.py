@@ -23,7 +23,7 @@ from houfu.site.upkeep import CLOCK
 
 T = TypeVar("T")
 PATIENCE = 60  # seconds of real time for something that the worker is to do
-BEAT = 0.05
+BEAT, LONGEST_BEAT = 0.05, 0.4
 
 
 class StoryStuck(Refused):
@@ -182,14 +182,18 @@ class Stage:
             StoryStuck: it did not happen in time, or the instance ended.
         """
         ends = time.monotonic() + PATIENCE
+        beat = BEAT
         while time.monotonic() < ends and self._up.poll() is None:
             try:
                 if found := done():
                     return found
             except (httpx2.HTTPError, FileNotFoundError, KeyError, StoryStuck):
                 pass  # whatever was killed is not back yet
-            time.sleep(BEAT)
-            self.move(seconds=passing)
+            time.sleep(beat)
+            if passing:
+                self.move(seconds=passing)
+            else:  # what takes long is looked at less often: looking takes from those who do it
+                beat = min(beat * 1.4, LONGEST_BEAT)
         log = (self.home / "demo.log").read_text(errors="replace")[-1500:]
         raise StoryStuck(waiting_for=what, log=log)
 

@@ -6,12 +6,13 @@ import inspect
 import json
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from functools import wraps
+from functools import lru_cache, partial, wraps
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from django.http import HttpRequest, JsonResponse
 from ninja import Schema
+from ninja.operation import Operation
 from ninja.parser import Parser
 from pydantic import BeforeValidator, ConfigDict, Field
 
@@ -80,6 +81,10 @@ class Problem(Out):
 
 
 PROBLEMS = {frozenset({400, 401, 403, 404, 409, 413, 422, 429, 502, 503}): Problem}
+
+# Ninja makes a model for every status of every operation, two thousand of them alike: half of what a start took.
+_model_of = lru_cache(maxsize=None)(partial(Operation._create_response_model, None))  # type: ignore[arg-type]
+Operation._create_response_model = lambda _, said: _model_of(said)  # type: ignore
 
 
 class StrictParser(Parser):
