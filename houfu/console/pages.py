@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from houfu.console.words import t
-from houfu.kernel import clock
-from houfu.kernel.errors import Invalid, Reason
+from houfu.kernel import clock, db
+from houfu.kernel.errors import Invalid, Reason, Refused
 from houfu.kernel.http import actor, page, strict_json
 from houfu.kernel.money import FEN_MAX, BadAmount, parse_yuan
 
@@ -106,6 +106,14 @@ class FieldMissing(Invalid):
     """A field of the form is empty or unreadable; the reasons name it."""
 
     code = "console_field_invalid"
+
+
+@db.refuse_on("25006")
+class FormNeeded(Refused):
+    """This is done by sending a form; looking at its address changes nothing."""
+
+    code = "console_form_needed"
+    status = 405
 
 
 def day_of(said: str) -> date | None:

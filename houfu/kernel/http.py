@@ -4,7 +4,7 @@ import base64
 import hmac
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache, partial, wraps
 from typing import Annotated, Any, Generic, TypeVar
@@ -124,6 +124,20 @@ def _refuse_constant(said: str) -> None:
     raise ValueError(f"{said} is no number")
 
 
+def refuse_nul(request: HttpRequest, named: Mapping[str, Any]) -> None:
+    """Refuse an address with what no text of the database can hold.
+
+    Args:
+        named: what the path names.
+
+    Raises:
+        Invalid: there is NUL in it.
+    """
+    said = [*named.values(), *(each for values in request.GET.lists() for each in (values[0], *values[1]))]
+    if any(isinstance(each, str) and "\x00" in each for each in said):
+        raise Invalid(said="NUL in the address")
+
+
 def strict_query(view: View) -> View:
     """Refuse a query that names what the operation does not know, or names something twice: a filter that was
     misspelt must not show everything."""
@@ -132,6 +146,7 @@ def strict_query(view: View) -> View:
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         wrong = [name for name in request.GET if name not in known or len(request.GET.getlist(name)) > 1]
+        refuse_nul(request, kwargs)
         if wrong:
             raise Invalid(fields=[{"field": f"query.{name}", "said": "unknown or repeated"} for name in wrong])
         return view(request, *args, **kwargs)

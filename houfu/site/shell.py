@@ -21,6 +21,7 @@ from houfu.console.pages import LANGUAGE_COOKIE, THEME_COOKIE, Entry, asked_by_h
 from houfu.console.words import t
 from houfu.kernel import db, isolation
 from houfu.kernel.errors import NotFound, Refused, Unauthenticated
+from houfu.kernel.http import refuse_nul
 from houfu.merchants import queries as merchants
 from houfu.merchants.models import Merchant
 from houfu.people import queries as people
@@ -103,6 +104,7 @@ class ConsoleMiddleware:
             if (grant := request.COOKIES.get(GRANT_COOKIE)) and not request.path.startswith(PLATFORM):
                 request.META[GRANT_HEADER] = grant
                 request.__dict__.pop("headers", None)  # they may have been read before, and are kept then
+            refuse_nul(request, kwargs)
             by = identify(request)
             request.auth = by  # type: ignore[attr-defined]
             isolation.enter(by)

@@ -3,10 +3,13 @@
 import base64
 
 import pytest
+from django.test import RequestFactory
 from hypothesis import given
 from hypothesis import strategies as st
+from ninja import Router
 
-from houfu.kernel.http import BadCursor, after, page
+from houfu.kernel.errors import Invalid
+from houfu.kernel.http import PROBLEMS, BadCursor, after, page, refuse_nul
 
 
 def listing(name, rows, limit):
@@ -75,3 +78,23 @@ def test_whatever_else_is_sent_as_a_cursor_is_refused(text):
 def test_a_cursor_that_was_cut_short_is_refused(length):
     with pytest.raises(BadCursor):
         after(cursor_of("payouts", 7)[:length], "payouts")
+
+
+@pytest.mark.parametrize("asked", ["?id=%00", "?%00=1", "?a=1&a=%00"])
+def test_no_text_goes_to_the_database_that_it_could_not_hold(asked):
+    request = RequestFactory().get(f"/v1/orders{asked}")
+    with pytest.raises(Invalid):
+        refuse_nul(request, {})
+    with pytest.raises(Invalid):
+        refuse_nul(RequestFactory().get("/v1/orders"), {"id": "a\x00"})
+    refuse_nul(RequestFactory().get("/v1/orders?id=店"), {"id": "a", "store_id": 1})
+
+
+def test_what_is_answered_alike_has_one_model():
+    """Thousands of models alike would be half of what a start takes."""
+    routers = [Router(), Router()]
+    for router in routers:
+        router.get("/thing", response={200: str, **PROBLEMS})(lambda request: "")
+    one, other = (router.path_operations["/thing"].operations[0].response_models for router in routers)
+    assert (one[400], one[404]) == (other[400], other[503])
+    assert one[200] is not one[400]

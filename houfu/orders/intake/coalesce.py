@@ -238,10 +238,10 @@ class Coalescer:
     def _choose(self) -> list[int]:
         """Choose for whom a call is: of the merchants that wait, those whom no lane works for, or else all.
 
-        Once more waits than a batch, a lane leaves their share to the others.
+        Once more waits than a batch, a lane leaves their share to the others that are free.
         """
         chosen = [merchant_id for merchant_id in self._queues if merchant_id not in self._flying] or list(self._queues)
-        return chosen if self._count <= self.batch else chosen[: -(-len(self._queues) // self.lanes)]
+        return chosen if self._count <= self.batch else chosen[: -(-len(self._queues) // (self.lanes - self._busy))]
 
     def _take(self) -> list[_Waiting]:
         """Take what one call decides: a like share of every merchant that it is for, in turn."""

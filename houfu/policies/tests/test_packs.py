@@ -156,7 +156,7 @@ def test_a_pack_names_its_source(nothing_moves):
 def test_checking_says_every_number_that_would_differ_and_keeps_nothing(nothing_moves):
     draft = actions.check(NEXT + "[payouts.automatic]\nfee_permille = 2\n")
     assert (draft.before.version, draft.loaded, draft.policy.payouts.minimum_fen) == ("2023-11-01", None, 5_000)
-    assert sorted(draft.changes) == [("payouts.automatic.fee_permille", 1, 2), ("payouts.minimum_fen", 10_000, 5_000)]
+    assert sorted(draft.changes) == [("payouts.automatic.fee_permille", 6, 2), ("payouts.minimum_fen", 10_000, 5_000)]
 
 
 def test_checking_says_that_a_pack_is_loaded(nothing_moves):
