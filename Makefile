@@ -51,7 +51,7 @@ test-browser: .venv/tools compiled assets ## Look at every page in Chromium, in 
 	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Bringing Chromium …" && \
 	      apt-get -qq update && apt-get -qq -y install chromium fonts-noto-cjk >/dev/null; } || \
 	    echo "There is no Chromium here, and it cannot be brought: what needs it is skipped."
-	@.venv/bin/python -m pytest -q -rs -n $(JOBS) --dist worksteal tests/browser
+	@.venv/bin/python -m pytest -q -rs -n $(JOBS) --dist loadgroup tests/browser
 
 lint: .venv/tools ## Check style, types and arrows
 	@.venv/bin/ruff format --check -q houfu tests

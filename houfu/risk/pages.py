@@ -27,6 +27,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     by, merchant_id, now = actor(request), mine(request), clock.now()
     works = "risk:write" in by.scopes
     names = {store.id: store.name for store in merchants.stores(by, merchant_id)}
+    subjects = [*((f"store/{id}", name) for id, name in names.items()), (f"merchant/{merchant_id}", t("整个商户"))]
     score = queries.score(by, merchant_id)
     countered = {event.counters_id for event in score.events}
     return show(
@@ -49,7 +50,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         points=score.points,
         events=[_event(each, by, countered) for each in reversed(score.events[-SHOWN:])],
         may_appeal="approvals:write" in by.scopes,
-        subjects=[*((f"store/{id}", name) for id, name in names.items()), (f"merchant/{merchant_id}", t("整个商户"))],
+        subjects=subjects,
+        called=dict(subjects),
         classes=[
             (each, label("reason_class", each)) for each in sorted({r.reason_class for r in rules.RULES.values()})
         ],

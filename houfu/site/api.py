@@ -34,9 +34,8 @@ from houfu.policies.api import router as policies
 from houfu.reconciliation.api import router as reconciliation
 from houfu.risk.api import router as risk
 from houfu.risk.rules_api import router as risk_rules
-from houfu.site import kinds  # noqa: F401  what can be asked for
+from houfu.site import kinds, packs_api  # noqa: F401  what can be asked for
 from houfu.site.acting import reads_together
-from houfu.site.packs_api import router as packs
 from houfu.splits.api import router as splits
 from houfu.webhooks.api import router as webhooks
 
@@ -64,7 +63,7 @@ api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
     access, approvals, buyers, calendars, channels, conversions, dynamic, history, insight, jobs, ledger, limits,
-    merchants, orders, packs, payouts, people, policies, pools, reconciliation, risk, risk_rules, splits, webhooks,
+    merchants, orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, splits, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

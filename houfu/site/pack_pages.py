@@ -12,7 +12,7 @@ from houfu.kernel.http import actor
 from houfu.people.sign_in.auth import require_recent
 from houfu.policies import actions, pages, queries
 
-HERE = "/console/platform/packs"
+HERE = "/console/rules/new"
 LONGEST = 100_000
 EXAMPLE = """version = "2027-01-01"
 effective_from = 2027-01-01T00:00:00+08:00
@@ -65,7 +65,7 @@ def _text(request: HttpRequest) -> str:
 
 
 urlpatterns: list[Any] = [
-    path("platform/packs", new),
-    path("platform/packs/check", check),
-    path("platform/packs/publish", publish),
+    path("rules/new", new),
+    path("rules/new/check", check),
+    path("rules/new/publish", publish),
 ]

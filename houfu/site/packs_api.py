@@ -3,15 +3,13 @@
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Status
+from ninja import Status
 from pydantic import Field
 
 from houfu.kernel.http import PROBLEMS, In, Out, actor
 from houfu.people.sign_in.auth import require_recent
 from houfu.policies import actions
-from houfu.policies.api import PackOut
-
-router = Router(tags=["policies"])
+from houfu.policies.api import PackOut, router
 
 
 class PackIn(In):

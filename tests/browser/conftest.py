@@ -21,6 +21,11 @@ def chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if (
+            "tests/browser" in str(item.path) and item.path.stem != "test_pages"
+        ):  # what is done there is done in one scene
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     if chromium() and AXE.exists():
         return
     for item in items:

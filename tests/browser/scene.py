@@ -1,13 +1,14 @@
 """A merchant on an ordinary Monday, with every kind of row that a page shows, and people who can sign in."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from houfu.jobs import actions as jobs
 from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
 from houfu.limits import actions as limits
 from houfu.orders import actions as orders
+from houfu.payouts import actions as payouts
 from houfu.people import actions as people
 from houfu.people.actions import Settings
 from houfu.people.actor import operator, system
@@ -45,7 +46,7 @@ class Scene:
     names: dict[str, str] = field(default_factory=dict)
     browsers: dict[str, Browser] = field(default_factory=dict)
     passkeys: dict[str, SoftwarePasskey] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, int | str] = field(default_factory=dict)
 
     def invite(self, role: str, name: str) -> str:
         """Invite somebody, and return the invitation."""
@@ -107,6 +108,7 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     shop.payee()
     shop.ask(200_000)
     shop.request(300_000, store=shop.stores[1])
+    _run(scene, today)
     shop.place(4_600_000, store=shop.stores[1])
     limit(scene)
     watch(scene)
@@ -118,6 +120,18 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
         by=world.OPERATOR, merchant_id=shop.merchant_id, id=case.id, kind="note", text="同一买家短时间内多笔小额订单"
     )
     return scene
+
+
+def _run(scene: Scene, today: datetime) -> None:
+    """Let a day of automatic payouts decide on two stores."""
+    shop = scene.shop
+    for store in shop.stores[1:]:
+        payouts.stand(
+            by=shop.owner, merchant_id=shop.merchant_id, store_id=store, beneficiary_id=shop.beneficiary_id,
+            purpose="goods_settlement",
+        )  # fmt: skip
+    payouts.run(by=world.WORKER, run_day=today.date(), stores=[(shop.merchant_id, store) for store in shop.stores[1:]])
+    scene.ids["run_day"] = today.date().isoformat()
 
 
 def limit(scene: Scene) -> None:

@@ -20,7 +20,7 @@ def finish(scene, kind):
 def sound(eye, shots, name):
     """See that a page shuts nobody out, nor goes wrong."""
     eye.page.wait_for_load_state("networkidle")
-    eye.page.screenshot(path=shots / f"{name}.jpg", full_page=True, type="jpeg")
+    eye.page.screenshot(path=shots / f"{name}.png", full_page=True)
     assert eye.axe() == []
     assert eye.wrong == []
 

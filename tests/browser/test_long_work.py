@@ -76,23 +76,36 @@ def test_a_key_is_shown_once_and_opens_nothing_after_it_was_revoked(look, scene)
     assert [each for each in eye.wrong if "401" not in each] == []
 
 
-def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scene, shots):
+def let_in(scene, visitor, owner, reason):
+    """Let the operator ask for access, the owner give it, and the operator go in."""
     merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
+    visitor.go(merchant)
+    visitor.page.fill("form:has([name=hours]) [name=reason]", reason)
+    visitor.page.click("text=申请访问")
+    visitor.page.wait_for_selector(f"li:has-text('{reason}')")
+    owner.go("/console/access")
+    owner.page.click(f"tr:has-text('{reason}') button.primary")
+    owner.page.click("#confirm [data-confirm-yes]")
+    owner.page.wait_for_selector(f"tr:has-text('{reason}') .tag:has-text('生效中')")
+    visitor.go(merchant)
+    visitor.page.click(f"li:has-text('{reason}') button.primary")
+    visitor.page.wait_for_url("**/console/orders")
+
+
+def end_access(owner, reason):
+    """Let the owner end an access."""
+    owner.go("/console/access")
+    owner.page.click(f"tr:has-text('{reason}') button.danger")
+    owner.page.click("#confirm [data-confirm-yes]")
+    owner.page.wait_for_selector(f"tr:has-text('{reason}') .tag:has-text('已结束')")
+
+
+def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scene, shots):
     visitor, owner = look("operator"), look("owner")
     visitor.go("/console/orders")
     assert visitor.page.query_selector("#list tbody tr") is None
     visitor.wrong.clear()
-    visitor.go(merchant)
-    visitor.page.fill("form:has([name=hours]) [name=reason]", "排查一笔提现")
-    visitor.page.click("text=申请访问")
-    visitor.page.wait_for_selector("li:has-text('排查一笔提现')")
-    owner.go("/console/access")
-    owner.page.click("tr:has-text('排查一笔提现') button.primary")
-    owner.page.click("#confirm [data-confirm-yes]")
-    owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('生效中')")
-    visitor.go(merchant)
-    visitor.page.click("li:has-text('排查一笔提现') button.primary")
-    visitor.page.wait_for_url("**/console/orders")
+    let_in(scene, visitor, owner, "排查一笔提现")
     visitor.page.wait_for_selector(".note-bar")
     assert visitor.page.locator("#list tbody tr").count() == 50
     assert visitor.axe() == []
@@ -101,21 +114,49 @@ def test_the_platform_is_let_in_by_the_owner_sees_a_banner_and_leaves(look, scen
     visitor.page.wait_for_url("**/console/platform/merchants")
     assert visitor.page.query_selector(".note-bar") is None
     with isolation.acting(world.OPERATOR):
-        assert AccessGrant.objects.get(merchant_id=scene.shop.merchant_id).state == "given"
+        assert AccessGrant.objects.get(merchant_id=scene.shop.merchant_id, reason="排查一笔提现").state == "given"
+    end_access(owner, "排查一笔提现")
     assert visitor.wrong == owner.wrong == []
 
 
 def test_an_access_that_has_ended_shows_nothing_more(look, scene):
     visitor, owner = look("operator"), look("owner")
-    merchant = f"/console/platform/merchants/{scene.shop.merchant_id}"
-    visitor.go(merchant)
-    visitor.page.click("li:has-text('排查一笔提现') button.primary")
+    let_in(scene, visitor, owner, "核对一笔退款")
     visitor.page.wait_for_selector(".note-bar")
-    owner.go("/console/access")
-    owner.page.click("tr:has-text('排查一笔提现') button.danger")
-    owner.page.click("#confirm [data-confirm-yes]")
-    owner.page.wait_for_selector("tr:has-text('排查一笔提现') .tag:has-text('已结束')")
+    end_access(owner, "核对一笔退款")
     visitor.go("/console/orders")
     assert visitor.page.query_selector("#list tbody tr") is None
     visitor.go("/console/")
     assert visitor.page.query_selector(".note-bar") is None
+
+
+PACK = """version = "2027-01-01"
+effective_from = 2027-01-01T00:00:00+08:00
+title = "更小的提现"
+source = "decided in December"
+
+[payouts]
+minimum_fen = {fen}
+"""
+
+
+def test_a_pack_to_come_is_checked_seen_and_published(look, shots):
+    eye = look("operator")
+    page = eye.page
+    eye.go("/console/rules")
+    page.click("text=新规则包")
+    page.wait_for_selector("#f-text")
+    page.fill("#f-text", PACK.format(fen="-5"))
+    page.click("button:has-text('检查')")
+    page.wait_for_selector(".refusal :text('规则包')")
+    eye.wrong.clear()  # the browser tells of every refusal
+    page.fill("#f-text", PACK.format(fen="5_000"))
+    page.click("button:has-text('检查')")
+    page.wait_for_selector("#checked td:has-text('50.00 元')")
+    assert eye.axe() == []
+    page.screenshot(path=shots / "pack-checked.png")
+    page.click("#checked button:has-text('发布')")
+    page.click("#confirm [data-confirm-yes]")
+    page.wait_for_url("**/console/rules?version=2027-01-01")
+    assert "更小的提现" in page.inner_text("main")
+    assert eye.wrong == []

@@ -75,7 +75,7 @@ def test_from_an_order_to_a_payout_that_two_have_signed(look, scene, shots):
         page.goto(f"/console/payouts/{id}", wait_until="networkidle")
         expect(page.locator(".head .tag")).to_have_text("待发送")
         assert len(page.query_selector_all("text=平台事件")) >= 1
-        page.screenshot(path=shots / "payout.jpg", full_page=True, type="jpeg")
+        page.screenshot(path=shots / "payout.png", full_page=True)
         assert finance.wrong == []
         assert Payout.objects.get(merchant_id=merchant_id, id=id).state == "scheduled"
 

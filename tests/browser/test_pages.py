@@ -46,7 +46,7 @@ PAGES = {
     "run": ("operator", "/console/platform/runs/{run_day}"),
     "health": ("operator", "/console/platform/health"),
     "platform-rules": ("operator", "/console/rules"),
-    "packs": ("operator", "/console/platform/packs"),
+    "packs": ("operator", "/console/rules/new"),
     "style": ("owner", "/console/style"),
     "sign-in": ("", "/console/sign-in"),
     "invitation": ("", "/console/invitation#hi_1_2_x"),
@@ -65,7 +65,7 @@ def test_a_page_is_sound(look, scene, shots, table, name, lang):
         for chart in eye.page.query_selector_all("[data-chart]"):
             chart.wait_for_element_state("visible")
         violations = eye.axe(*rules)
-        eye.page.screenshot(path=shots / f"{name}-{lang}-{theme}.jpg", full_page=True)
+        eye.page.screenshot(path=shots / f"{name}-{lang}-{theme}.png", full_page=True)
         table.append((name, lang, theme, str(len(violations) + len(eye.wrong)), str(eye.first_paint())))
         assert eye.wrong == []
         assert violations == []
@@ -77,7 +77,7 @@ def test_a_page_fits_a_phone(look, scene, shots, name):
     role, address = PAGES[name][0], PAGES[name][1].format(**scene.ids)
     eye = look(role, width=360)
     eye.go(address)
-    eye.page.screenshot(path=shots / f"{name}-phone.jpg", full_page=True)
+    eye.page.screenshot(path=shots / f"{name}-phone.png", full_page=True)
     wide = eye.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 360, f"{wide} wide"
     assert eye.wrong == []
@@ -93,7 +93,7 @@ def test_an_order_opens_in_the_drawer_and_as_a_page(look, shots, theme):
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(200)
     assert eye.axe() == []
-    page.screenshot(path=shots / f"order-drawer-{theme}.jpg")
+    page.screenshot(path=shots / f"order-drawer-{theme}.png")
     page.keyboard.press("Escape")
     page.wait_for_selector("#drawer:not([open])", state="attached")
     page.goto(page.get_attribute("tbody tr:nth-child(3) a", "href"), wait_until="networkidle")

@@ -15,11 +15,19 @@ from houfu.kernel.errors import Refused
 from houfu.ledger import actions as ledger
 from houfu.ledger import queries
 from houfu.ledger.actions import Account, Line
+from houfu.testing.plugin import own_database
 from houfu.testing.threads import in_threads
 from houfu.testing.world import open_shop
 
 pytestmark = pytest.mark.usefixtures("db")
 GRANT = Account("q:grant:operator", 0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apart():
+    """A database for these books, under which nothing stands that they tell of."""
+    with own_database():
+        yield
 
 
 def own(store):

@@ -318,6 +318,7 @@ def test_a_pool_that_winds_down_closes_when_nothing_is_drawn_and_gives_everythin
 def shop_again(shop):
     """The same shop with its stores in a group of their own: theirs is there already."""
     db.rows("UPDATE merchants_store SET group_id = NULL WHERE merchant_id = %s", [shop.merchant_id])
+    db.rows("UPDATE merchants_group SET size = 0 WHERE merchant_id = %s", [shop.merchant_id])
     return shop
 
 

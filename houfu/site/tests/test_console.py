@@ -140,7 +140,7 @@ source = "decided in December"
 [payouts]
 minimum_fen = 5_000
 """
-    path = "/console/platform/packs/check?" + urlencode({"text": text})
+    path = "/console/rules/new/check?" + urlencode({"text": text})
     page = shown(OPERATOR, path).content.decode()
     for said in ("更小的提现", "单笔提现最低金额", "100.00 元", "50.00 元", "P4", "发布"):
         assert said in page
@@ -149,9 +149,9 @@ minimum_fen = 5_000
     assert "生效时间已过" in shown(OPERATOR, past).content.decode()
     shop = open_shop()
     for by in (shop.owner, shop.hire("risk_officer")):
-        assert {shown(by, each).status_code for each in (path, "/console/platform/packs")} == {403}
-    assert "/console/platform/packs" not in shown(shop.owner, "/console/rules").content.decode()
-    assert "/console/platform/packs" in shown(OPERATOR, "/console/rules").content.decode()
+        assert {shown(by, each).status_code for each in (path, "/console/rules/new")} == {403}
+    assert "/console/rules/new" not in shown(shop.owner, "/console/rules").content.decode()
+    assert "/console/rules/new" in shown(OPERATOR, "/console/rules").content.decode()
 
 
 def ask(address, browser, method, path, **headers):
