@@ -105,8 +105,8 @@ def measure(
         crew.one(peers.make_tables)
         timed: dict[str, list[list[Timing]]] = {name: [] for name in variants}
         for round_ in range(rounds):
-            for name, (work, arguments, each, size) in variants.items():
-                timed[name].append(crew.all(work, *arguments, f"{name}{round_}", each, size))
+            for name, (work, arguments, each, orders_each) in variants.items():
+                timed[name].append(crew.all(work, *arguments, f"{name}{round_}", each, orders_each))
         held = crew.all(sustained, places, connections, "sustained", seconds, size) if seconds else []
         result: dict[str, Any] = {
             "bench": "authorise", "pool": pool, "stores": len(places), "batch": batch, "orders_a_call": size,

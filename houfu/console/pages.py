@@ -113,7 +113,7 @@ class FormNeeded(Refused):
     """This is done by sending a form; looking at its address changes nothing."""
 
     code = "console_form_needed"
-    status = 405
+    status = 409
 
 
 def day_of(said: str) -> date | None:

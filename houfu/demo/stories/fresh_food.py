@@ -157,7 +157,7 @@ def _silence(stage: Stage, shop: Shop, pool_id: int, sky: Sky) -> None:
     ends = sky.observed_at + timedelta(hours=6)
     stage.clock.set(ends - timedelta(minutes=40))
     stage.until(
-        "the provider is asked in vain", lambda: shop.api.get("/weather")[0]["failure"] == "http_503", passing=1
+        "the provider is asked in vain", lambda: shop.api.get("/weather")[0]["failure"] == "http_503", passing=10
     )
     made = shop.api.get(f"/pools/{pool_id}/schedule?day={business_day(ends)}")
     half_hour = ends.astimezone(SHANGHAI).hour * 2 + 1
