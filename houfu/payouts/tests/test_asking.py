@@ -335,6 +335,37 @@ def test_a_store_that_cannot_be_paid_is_noted_with_every_reason(clock):
     }
 
 
+def test_the_platform_sees_each_day_and_why_stores_were_passed_over(fresh_db, clock):
+    """P1: counts and reasons of all merchants; what was paid stays each merchant's own."""
+    one, other = open_shop(stores=2), open_shop()
+    for shop in (one, other):
+        shop.payee()
+        standing(shop)
+    one.earn(90_000)
+    clock.at = shanghai(2025, 11, 12, 10)
+    today = clocks.business_day(clock.at)
+    for shop in (one, other):
+        run(shop)
+    (day,) = queries.days_run(OPERATOR, today)
+    assert (day.run_day, day.merchants, day.stores, day.paid, day.passed) == (today, 2, 3, 1, 2)
+    assert queries.days_run(OPERATOR, today + timedelta(days=1)) == []
+    assert queries.reasons_of_run(OPERATOR, today) == [("below_minimum", 2)]
+    key = [(each.merchant_id, each.store_id) for each in queries.stores_run(OPERATOR, today)]
+    assert key == [(one.merchant_id, store) for store in one.stores] + [(other.merchant_id, other.store)]
+    found = {
+        outcome: [each.store_id for each in queries.stores_run(OPERATOR, today, outcome=outcome)]
+        for outcome in ("paid", "passed", "below_minimum", "store_frozen")
+    }
+    assert found == {
+        "paid": [one.store], "passed": [one.stores[1], other.store], "below_minimum": [one.stores[1], other.store],
+        "store_frozen": [],
+    }  # fmt: skip
+    assert [each.store_id for each in queries.stores_run(OPERATOR, today, after=key[1])] == [other.store]
+    for look in (queries.days_run, queries.reasons_of_run, queries.stores_run):
+        with pytest.raises(Refused):
+            look(one.owner, today)
+
+
 def test_a_run_day_is_run_once_however_many_workers_try(clock):
     """I-19."""
     shop = open_shop(stores=3)
