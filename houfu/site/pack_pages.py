@@ -12,7 +12,6 @@ from houfu.kernel.http import actor
 from houfu.people.sign_in.auth import require_recent
 from houfu.policies import actions, pages, queries
 
-HERE = "/console/rules/new"
 LONGEST = 100_000
 EXAMPLE = """version = "2027-01-01"
 effective_from = 2027-01-01T00:00:00+08:00
