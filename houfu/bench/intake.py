@@ -29,7 +29,7 @@ def measure(*, pool: str, by: str, merchants: int, callers: int, seconds: int) -
     Args:
         by: "request" for one order a request over HTTP, "line" for streams of lines over HTTP, "call" for callers in
             the process that decides.
-        callers: at the same time; streams are as many as they are.
+        callers: at the same time; of lines there are always STREAMS.
     """
     with ground.ground(serve=by != "call") as (crew, home):
         places = crew.one(scene.hot, STORES) if pool == "hot" else crew.one(scene.spread, merchants)

@@ -12,7 +12,7 @@ from houfu.channels import rules as channel_rules
 from houfu.channels.port import Answer, Channel, PayeeState, Verdict
 from houfu.kernel import clock, crash
 from houfu.kernel.errors import Busy, Refused
-from houfu.payouts import actions, queries
+from houfu.payouts import actions, queries, run_queries
 from houfu.payouts.actions.sending import Errand, errand
 from houfu.payouts.models import Payout
 from houfu.payouts.states import WAITING
@@ -38,7 +38,7 @@ def run_due(by: Actor) -> int:
     latest = calendars.calendar(at).latest_run(at, automatic.weekdays, time.fromisoformat(automatic.at))
     if latest is None:
         return 0
-    waiting = queries.waiting_for_run(latest)
+    waiting = run_queries.waiting_for_run(latest)
     return sum(_run(by, latest.day, waiting[first : first + TOGETHER]) for first in range(0, len(waiting), TOGETHER))
 
 

@@ -11,7 +11,7 @@ from houfu.console.words import label, t
 from houfu.kernel import clock
 from houfu.kernel.errors import NotFound
 from houfu.kernel.http import actor, after
-from houfu.payouts import queries
+from houfu.payouts import queries, run_queries
 from houfu.policies import queries as policies
 
 HERE, LISTING = "/console/platform/runs", "runs"
@@ -25,7 +25,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         request,
         "site/runs.html",
         t("提现批次"),
-        days=queries.days_run(actor(request), today - LOOKED_BACK),
+        days=run_queries.days_run(actor(request), today - LOOKED_BACK),
         coming=queries.run_days(today, today + timedelta(days=14)),
         policy=policies.at(clock.now()),
     )
@@ -39,14 +39,14 @@ def day(request: HttpRequest, day: str) -> HttpResponse:
         raise NotFound(day=day)
     outcome = asked.get("outcome", "")
     place = after(asked.get("cursor"), LISTING)
-    found = queries.stores_run(
+    found = run_queries.stores_run(
         by,
         run_day,
         outcome=outcome,
         after=(int(place[0]), int(place[1])) if place else None,
         limit=PER_PAGE + 1,
     )
-    reasons = queries.reasons_of_run(by, run_day)
+    reasons = run_queries.reasons_of_run(by, run_day)
     return show(
         request,
         "site/run.html",

@@ -9,7 +9,7 @@ from houfu.history import actions as history
 from houfu.kernel import clock, crash, db, ids
 from houfu.kernel.errors import NotFound
 from houfu.merchants import queries as merchants
-from houfu.payouts import queries, rules
+from houfu.payouts import rules, run_queries
 from houfu.payouts.actions import requests
 from houfu.payouts.actions.requests import Accepted
 from houfu.payouts.models import Beneficiary, Payout, StandingOrder
@@ -68,7 +68,7 @@ def run(*, by: Actor, run_day: date, stores: Sequence[tuple[int, int]]) -> list[
     merchants.lock_stores(stores)
     now = clock.now()
     policy = policies.at(now)
-    before = queries.facts_for_run(policy, now, run_day, stores)
+    before = run_queries.facts_for_run(policy, now, run_day, stores)
     if not before:
         return []
     last_day = calendars.calendar(now).arrival(now, policy.payouts.automatic.arrival_workdays[1])
@@ -80,7 +80,7 @@ def run(*, by: Actor, run_day: date, stores: Sequence[tuple[int, int]]) -> list[
     payouts = []
     if accepted:
         parts = requests.hold(accepted)
-        if queries.facts_for_run(policy, now, run_day, stores) != before:
+        if run_queries.facts_for_run(policy, now, run_day, stores) != before:
             raise db.Again()
         payouts = requests.set_aside(by, policy, now, accepted, parts)
     _note(by, run_day, now, before, reasons, payouts)
@@ -88,7 +88,7 @@ def run(*, by: Actor, run_day: date, stores: Sequence[tuple[int, int]]) -> list[
     return payouts
 
 
-def _accepted(policy: Policy, now: datetime, arrives_by: datetime, standing: queries.Standing) -> Accepted:
+def _accepted(policy: Policy, now: datetime, arrives_by: datetime, standing: run_queries.Standing) -> Accepted:
     return Accepted(
         standing.merchant_id,
         ids.new(),
@@ -108,7 +108,7 @@ def _note(
     by: Actor,
     run_day: date,
     now: datetime,
-    ran: Sequence[queries.Standing],
+    ran: Sequence[run_queries.Standing],
     reasons: Sequence[Sequence[str]],
     payouts: Sequence[Payout],
 ) -> None:

@@ -13,7 +13,7 @@ from houfu.kernel import db, money
 from houfu.kernel.clock import shanghai
 from houfu.kernel.errors import Refused
 from houfu.merchants import actions as merchants
-from houfu.payouts import actions, queries, rules
+from houfu.payouts import actions, queries, rules, run_queries
 from houfu.payouts.actions.requests import PayoutIdReused, PayoutRefused
 from houfu.policies import queries as policies
 from houfu.testing.threads import in_threads
@@ -346,22 +346,22 @@ def test_the_platform_sees_each_day_and_why_stores_were_passed_over(fresh_db, cl
     today = clocks.business_day(clock.at)
     for shop in (one, other):
         run(shop)
-    (day,) = queries.days_run(OPERATOR, today)
+    (day,) = run_queries.days_run(OPERATOR, today)
     assert (day.run_day, day.merchants, day.stores, day.paid, day.passed) == (today, 2, 3, 1, 2)
-    assert queries.days_run(OPERATOR, today + timedelta(days=1)) == []
-    assert queries.reasons_of_run(OPERATOR, today) == [("below_minimum", 2)]
-    key = [(each.merchant_id, each.store_id) for each in queries.stores_run(OPERATOR, today)]
+    assert run_queries.days_run(OPERATOR, today + timedelta(days=1)) == []
+    assert run_queries.reasons_of_run(OPERATOR, today) == [("below_minimum", 2)]
+    key = [(each.merchant_id, each.store_id) for each in run_queries.stores_run(OPERATOR, today)]
     assert key == [(one.merchant_id, store) for store in one.stores] + [(other.merchant_id, other.store)]
     found = {
-        outcome: [each.store_id for each in queries.stores_run(OPERATOR, today, outcome=outcome)]
+        outcome: [each.store_id for each in run_queries.stores_run(OPERATOR, today, outcome=outcome)]
         for outcome in ("paid", "passed", "below_minimum", "store_frozen")
     }
     assert found == {
         "paid": [one.store], "passed": [one.stores[1], other.store], "below_minimum": [one.stores[1], other.store],
         "store_frozen": [],
     }  # fmt: skip
-    assert [each.store_id for each in queries.stores_run(OPERATOR, today, after=key[1])] == [other.store]
-    for look in (queries.days_run, queries.reasons_of_run, queries.stores_run):
+    assert [each.store_id for each in run_queries.stores_run(OPERATOR, today, after=key[1])] == [other.store]
+    for look in (run_queries.days_run, run_queries.reasons_of_run, run_queries.stores_run):
         with pytest.raises(Refused):
             look(one.owner, today)
 
