@@ -125,6 +125,11 @@ class Said:
     evidence: str = "platform"
 
 
+def shipped() -> dict[str, str]:
+    """Return the mappings that are shipped: their titles by name."""
+    return {path.stem: read(path.read_text("utf-8")).title for path in sorted(SHIPPED.glob("*.toml"))}
+
+
 def read(text: str) -> Layout:
     """Read a mapping from its TOML.
 

@@ -8,6 +8,7 @@ from typing import Any
 from houfu.imports.models import Import
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
+from houfu.merchants import queries as merchants
 from houfu.people.actor import Actor
 
 
@@ -62,6 +63,11 @@ def stores_named(found: Import) -> list[str]:
         [found.merchant_id, found.id],
     )
     return [row.store for row in rows]
+
+
+def stores_unknown(found: Import) -> list[str]:
+    """Return the codes of stores that an import speaks of and its merchant does not have."""
+    return sorted(set(stores_named(found)) - set(merchants.stores_by_code(found.merchant_id)))
 
 
 def days(found: Import) -> tuple[date, date] | None:

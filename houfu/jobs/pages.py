@@ -72,7 +72,7 @@ def _ask(request: HttpRequest, what: str) -> HttpResponse:
         language="en" if form.values.get("language") == "en" else "zh-Hans",
         id=id_,
     )
-    return part(request, "jobs/progress.html", job=_shown(actor(request), job), asked=True)
+    return part(request, "jobs/progress.html", job=shown(actor(request), job), asked=True)
 
 
 def listing(request: HttpRequest) -> HttpResponse:
@@ -92,7 +92,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         request,
         "jobs/list.html",
         t("任务"),
-        page={**page, "items": [_shown(by, job) for job in page["items"]]},
+        page={**page, "items": [shown(by, job) for job in page["items"]]},
         busy=any(job.state in OPEN for job in page["items"]),
         states=[(each, label("job", each)) for each in STATES],
         asked=request.GET,
@@ -103,19 +103,19 @@ def detail(request: HttpRequest, id: UUID) -> HttpResponse:
     """Show a job: how far it is, or what came of it."""
     by = actor(request)
     job = queries.access_job(by, mine(request), id)
-    return show(request, "jobs/detail.html", _title(job), crumbs=[(t("任务"), HOME)], job=_shown(by, job))
+    return show(request, "jobs/detail.html", _title(job), crumbs=[(t("任务"), HOME)], job=shown(by, job))
 
 
 def progress(request: HttpRequest, id: UUID) -> HttpResponse:
     """Show how far a job is now; asked for again and again until it has ended."""
     by = actor(request)
-    return part(request, "jobs/progress.html", job=_shown(by, queries.access_job(by, mine(request), id)))
+    return part(request, "jobs/progress.html", job=shown(by, queries.access_job(by, mine(request), id)))
 
 
 def cancel(request: HttpRequest, id: UUID) -> HttpResponse:
     """Call a job off."""
     actions.cancel(by=actor(request), merchant_id=mine(request), id=id)
-    return done(t("已取消，没有留下文件。"), go=f"{HOME}/{id}")
+    return done(t("已取消。"), go=f"{HOME}/{id}")
 
 
 def ready(request: HttpRequest, id: UUID) -> HttpResponse:
@@ -137,7 +137,7 @@ def _title(job: Job) -> str:
     return t("导出{what}", what=label("export", what)) if kind == "export" else label("job_kind", job.kind)
 
 
-def _shown(by: Actor, job: Job) -> dict[str, Any]:
+def shown(by: Actor, job: Job) -> dict[str, Any]:
     """Return a job as it is read."""
     asked = job.asked
     filters = asked.get("filters", {})
@@ -145,7 +145,7 @@ def _shown(by: Actor, job: Job) -> dict[str, Any]:
         "id": job.id, "title": _title(job), "kind": job.kind, "state": job.state, "reason": job.reason,
         "asked_at": job.asked_at, "asked_by": job.asked_by, "own": queries.is_own(by, job), "ended_at": job.ended_at,
         "done": job.done, "of": job.total or 0, "open": job.state in OPEN, "bytes": job.file_bytes,
-        "known": job.total is not None,
+        "known": job.total is not None, "makes_file": job.file_name is not None, "of_import": asked.get("import"),
         "file": job.expires_at and job.expires_at > clock.now() and job.state == "done" and job.file_name,
         "expires_at": job.expires_at, "code": job.code, "result": job.outcome,
         "format": asked.get("format", "").upper(),

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from houfu.jobs import rules
+from houfu.jobs.kinds import Arguments, canonical
 from houfu.jobs.models import Job, Piece
 from houfu.jobs.states import OPEN
 from houfu.kernel import db, isolation
@@ -34,10 +35,14 @@ def access_job(by: Actor, merchant_id: int, id: UUID) -> Job:
 
 
 def jobs(
-    by: Actor, merchant_id: int, *, state: str = "", kind: str = "", after: tuple[datetime, UUID] | None = None,
-    limit: int = 100,
+    by: Actor, merchant_id: int, *, state: str = "", kind: str = "", arguments: Arguments | None = None,
+    after: tuple[datetime, UUID] | None = None, limit: int = 100,
 ) -> list[Job]:  # fmt: skip
-    """Return the jobs of a merchant that the actor may see, the latest asked for first."""
+    """Return the jobs of a merchant that the actor may see, the latest asked for first.
+
+    Args:
+        arguments: with which they were asked for, to the letter.
+    """
     if by.merchant_id not in (None, merchant_id):
         raise NotFound()
     found = Job.objects.filter(merchant_id=merchant_id, needs__contained_by=sorted(by.scopes))
@@ -49,6 +54,8 @@ def jobs(
         found = found.filter(state=state)
     if kind:
         found = found.filter(kind=kind)
+    if arguments is not None:
+        found = found.filter(arguments=canonical(arguments))
     if after:
         found = found.extra(where=["(asked_at, id) < (%s, %s)"], params=list(after))
     return db.page(found.order_by("-asked_at", "-id"), limit)

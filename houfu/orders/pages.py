@@ -48,6 +48,7 @@ def listing(request: HttpRequest) -> HttpResponse:
         stores={store.id: store.name for store in merchants.stores(by, merchant_id)},
         store_id=chosen_store(request),
         states=[(each, label("order", each)) for each in STATES],
+        may_import="orders:write" in by.scopes and by.stores is None,
         asked=asked,
     )
 

@@ -14,6 +14,7 @@ from houfu.buyers.api import router as buyers
 from houfu.calendars.api import router as calendars
 from houfu.channels.api import router as channels
 from houfu.history.api import router as history
+from houfu.imports.api import router as imports
 from houfu.insight.api import router as insight
 from houfu.jobs.api import router as jobs
 from houfu.kernel import db
@@ -62,8 +63,8 @@ api = NinjaAPI(
 api.add_decorator(strict_query)
 api.add_decorator(reads_together)
 for router in (
-    access, approvals, buyers, calendars, channels, conversions, dynamic, history, insight, jobs, ledger, limits,
-    merchants, orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, splits, webhooks,
+    access, approvals, buyers, calendars, channels, conversions, dynamic, history, imports, insight, jobs, ledger,
+    limits, merchants, orders, payouts, people, policies, pools, reconciliation, risk, risk_rules, splits, webhooks,
 ):  # fmt: skip
     api.add_router("", router)
 

@@ -1,5 +1,6 @@
 """All long work that can be asked for: importing a room's module is what makes its kinds known."""
 
+from houfu.imports import work as imports
 from houfu.insight import work as insight
 from houfu.jobs import history_check, history_export
 from houfu.ledger import exports as ledger
@@ -8,4 +9,4 @@ from houfu.payouts import exports as payouts
 
 EXPORTS = (ledger.ENTRIES, history_export.HISTORY, orders.ORDERS, payouts.PAYOUTS)
 CHECKS = (history_check.VERIFY,)
-WORK = (insight.WHAT_IF, insight.BACK_TEST)
+WORK = (imports.TAKE_IN, insight.WHAT_IF, insight.BACK_TEST)

@@ -12,6 +12,7 @@ from houfu.approvals.models import Request
 from houfu.console import style
 from houfu.console.pages import chosen_store, part, show
 from houfu.console.words import label, t
+from houfu.imports import pages as import_pages
 from houfu.insight import pages as insight_pages
 from houfu.jobs import pages as job_pages
 from houfu.kernel import clock
@@ -169,6 +170,7 @@ PAGES: list[URLPattern | URLResolver] = [
     path("", include(webhook_pages.urlpatterns)),
     path("", include(policy_pages.urlpatterns)),
     path("", include(job_pages.urlpatterns)),
+    path("", include(import_pages.urlpatterns)),
     path("", include(insight_pages.urlpatterns)),
     re_path("", shell.missing),
 ]

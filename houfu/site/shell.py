@@ -46,6 +46,7 @@ SCRIPT_WORDS = {
     "close": "关闭",
     "unreachable": "服务器暂时没有应答，请稍后再试。",
     "failed": "没有成功，请重试。",
+    "files_too_large": "文件合计超过 15 MB，请分批上传，或用命令行导入。",
     "too_many": "尝试过于频繁，请稍后再试。",
     "passkey_failed": "通行密钥没有完成验证，请重试。",
     "passwords_differ": "两次输入的密码不同。",

@@ -16,6 +16,7 @@ from houfu.approvals import actions as approvals
 from houfu.approvals import queries as approval_queries
 from houfu.buyers import actions as buyers
 from houfu.channels.port import Bond
+from houfu.imports import work as imports
 from houfu.jobs import actions as jobs
 from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
@@ -130,6 +131,7 @@ class Ground:
         self.look()
         self.listen()
         self.export()
+        self.take_in()
 
     def hire(self) -> None:
         shop, bound = self.shop, [self.stores[0], self.stores[2]]
@@ -429,6 +431,18 @@ class Ground:
         jobs.cancel(by=self.shop.owner, merchant_id=self.merchant_id, id=self.own["job_cancelled"])
         for name in ("job_done", "job_asked"):
             runner.finish(self.merchant_id, self.own[name])
+
+    def take_in(self) -> None:
+        said = {
+            "by": self.shop.owner,
+            "merchant_id": self.merchant_id,
+            "mapping_text": imports.mapping_text("events", ""),
+        }
+        for name in ("import", "import_done"):
+            content = f"kind,order_id,at\nreceived,{name},2025-11-10T10:00:00\n".encode()
+            self.own[name] = imports.take(uploads=[imports.Upload("events.csv", content)], **said).id
+        asked = imports.ask(by=self.shop.owner, merchant_id=self.merchant_id, import_id=self.own["import_done"])
+        runner.finish(self.merchant_id, asked.id)
 
 
 @dataclass

@@ -67,6 +67,7 @@ def test_sharing_is_switched_off_and_on(look, scene):
     page.click(f"[hx-post='/console/pools/sharing/{key['id']}/off']")
     page.click("[data-confirm-yes]")
     page.wait_for_selector(f"[hx-post='/console/pools/sharing/{key['id']}/on']")
+    page.wait_for_load_state()  # a button is seen before the page's scripts have run
     assert not Store.objects.get(**key).sharing
     page.click(f"[hx-post='/console/pools/sharing/{key['id']}/on']")
     page.wait_for_selector(f"[hx-post='/console/pools/sharing/{key['id']}/off']")

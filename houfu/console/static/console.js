@@ -55,6 +55,29 @@
   });
   document.addEventListener("htmx:error", () => houfu.toast(words.unreachable, "bad"));
 
+  // Files ------------------------------------------------------------------------------------------------------------
+  const UPLOAD_MAX = 15e6; // bytes of all files of a form, which go as base64 into one body
+  document.addEventListener("change", async ({ target }) => {
+    const name = target.dataset?.upload;
+    if (!name) return;
+    const { form } = target, send = $("button.primary", form), said = $(".refusal", form);
+    form.querySelectorAll(`input[name^="${name}_"]`).forEach((each) => each.remove());
+    said.replaceChildren();
+    if ([...target.files].reduce((sum, file) => sum + file.size, 0) > UPLOAD_MAX) {
+      target.value = "";
+      said.textContent = words.files_too_large;
+      return;
+    }
+    send.disabled = true; // until all of it is there
+    for (const file of target.files) {
+      const url = await new Promise((then) => { const reader = new FileReader(); reader.onload = () => then(reader.result); reader.readAsDataURL(file); });
+      for (const [part, value] of [["name", file.name], ["content", url.slice(url.indexOf(",") + 1)]]) {
+        form.append(Object.assign(document.createElement("input"), { type: "hidden", name: `${name}_${part}[]`, value }));
+      }
+    }
+    send.disabled = false;
+  });
+
   // Confirmation, with step-up where it is asked for ------------------------------------------------------------------
   houfu.confirm = (text, { stepUp = false } = {}) => new Promise((resolve) => {
     const box = $("#confirm");

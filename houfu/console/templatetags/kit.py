@@ -194,7 +194,8 @@ def field(
 
     Args:
         label, hint, placeholder: in Chinese, as `t` takes them.
-        kind: text, password, amount, number, date, select, textarea, search or check.
+        kind: text, password, amount, number, date, select, textarea, search, check or file (sent as `NAME_name[]` and
+            `NAME_content[]`, in base64).
         options: of a select, as (value, text in the reader's language).
     """
     return {

@@ -71,6 +71,27 @@ def test_a_text_has_one_english_in_all_rooms():
             assert seen.setdefault(said, english) == english, said
 
 
+def given_reasons() -> dict[str, str]:
+    """Return the codes with which code of ours makes reasons, and where."""
+    found = {}
+    for file in words.HOUSE.glob("*/**/*.py"):
+        if "tests" in file.relative_to(words.HOUSE).parts:
+            continue
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Reason") and node.args:
+                code = node.args[0]
+                if isinstance(code, ast.Constant) and code.value:
+                    found[str(code.value)] = str(file.relative_to(words.HOUSE))
+    return found
+
+
+def test_every_reason_says_what_stands_against_it_and_its_cure_in_both_languages():
+    known, given = words.labels()["reason"], given_reasons()
+    assert {"cover_too_thin", "bands_overlap", "party_unbound"} <= given.keys()
+    lacking = {code: where for code, where in given.items() if known.get(code, {}).keys() < {"zh", "en", "cure"}}
+    assert lacking == {}
+
+
 def test_every_label_has_both_languages_and_a_known_tone():
     for group, codes in words.labels().items():
         for code, known in codes.items():
