@@ -60,6 +60,7 @@ class Kind:
             work must that cannot be divided. It opens its own transactions, before the one that keeps what came of it.
         needs: the scopes that these arguments ask for; looked at before every step, too.
         whole: whether it is a matter of the whole merchant.
+        everybody: whether it is one of the platform's duties towards all merchants (4.6).
         file: the file that it makes, if any.
     """
 
@@ -69,6 +70,7 @@ class Kind:
     whole: bool = False
     file: Callable[[Arguments], File] | None = None
     at_once: AtOnce | None = None
+    everybody: bool = False
 
     def require(self, by: Actor, merchant_id: int, arguments: Arguments) -> None:
         """Refuse unless somebody may have this done.
@@ -93,11 +95,12 @@ def kind(
     at_once: AtOnce | None = None,
     whole: bool = False,
     file: Callable[[Arguments], File] | None = None,
+    everybody: bool = False,
 ) -> Kind:
     """Let a kind of work be asked for from now on, by steps or at once; see `Kind` for the arguments."""
     if (run is None) == (at_once is None):
         raise RuntimeError(f"{name} is done either step by step or at once")
-    _kinds[name] = Kind(name, run, needs, whole, file, at_once)
+    _kinds[name] = Kind(name, run, needs, whole, file, at_once, everybody)
     return _kinds[name]
 
 

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import psycopg
@@ -23,7 +23,7 @@ from houfu.kernel import crash, db, isolation
 from houfu.kernel.db import OutcomeUnknown
 from houfu.kernel.errors import Busy, NotFound, Refused, Unauthenticated
 from houfu.people import queries as people
-from houfu.people.actor import Actor, system
+from houfu.people.actor import EVERYBODY, Actor, system
 
 log = logging.getLogger("houfu.jobs")
 BY = system("jobs")
@@ -96,13 +96,14 @@ def _at_once(by: Actor, job: Job) -> Part | None:
 
 
 def _asker(job: Job) -> Actor:
-    """Return who asked for a job, with the rights that they have now.
+    """Return who asked for a job, with the rights that they have now, and the duty that the job is.
 
     Raises:
         RightsLost: they have none any more.
     """
+    duty = EVERYBODY if job.by_platform and kinds.found(job.kind).everybody else None
     try:
-        return people.again(0 if job.by_platform else job.merchant_id, job.asked_by)
+        return replace(people.again(0 if job.by_platform else job.merchant_id, job.asked_by), duty=duty)
     except (Unauthenticated, NotFound) as gone:
         raise actions.RightsLost() from gone
 

@@ -51,6 +51,5 @@ CONSOLE_FOR_ALL = frozenset(
         "GET /console/platform/runs",
         "GET /console/platform/runs/{day}",
         "GET /console/platform/risk-rules/lately",
-        "POST /console/platform/risk-rules/{rule}/{version}/backtest",
     }
 )

@@ -6,7 +6,8 @@ from houfu.jobs import history_check, history_export
 from houfu.ledger import exports as ledger
 from houfu.orders import exports as orders
 from houfu.payouts import exports as payouts
+from houfu.risk import work as risk
 
 EXPORTS = (ledger.ENTRIES, history_export.HISTORY, orders.ORDERS, payouts.PAYOUTS)
 CHECKS = (history_check.VERIFY,)
-WORK = (imports.TAKE_IN, insight.WHAT_IF, insight.BACK_TEST)
+WORK = (imports.TAKE_IN, insight.WHAT_IF, insight.BACK_TEST, risk.BACK_TEST)

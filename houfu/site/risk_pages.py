@@ -3,16 +3,20 @@
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from houfu.console.pages import Form, done, part, show
+from houfu.console.pages import Form, done, fresh_id, part, show
 from houfu.console.words import label, t
+from houfu.history.actions import PLATFORM
+from houfu.jobs import actions as jobs
+from houfu.jobs.states import OPEN
 from houfu.kernel import clock
 from houfu.kernel.http import actor
 from houfu.policies import queries as policies
-from houfu.risk import actions, queries, rules
+from houfu.risk import actions, queries, rules, work
 from houfu.risk.models import Backtest, RuleVersion
 
 CASES, RULES = "/console/platform/cases", "/console/platform/risk-rules"
@@ -112,6 +116,8 @@ def version(request: HttpRequest, rule: str, version: int) -> HttpResponse:
         t("{rule} 第 {version} 版", rule=label("risk_rule", rule), version=version),
         crumbs=[(t("风控规则"), RULES)],
         version=_version(queries.access_version(rule, version), policies.at(clock.now())),
+        job=next((job for job in work.asked(by, rule, version) if job.state in OPEN or job.code), None),
+        new_id=fresh_id(),
         tests=[_tested(each) for each in tests[:10]],
         yesterday=(clock.business_day(clock.now()) - timedelta(days=1)).isoformat(),
         month_ago=(clock.business_day(clock.now()) - timedelta(days=30)).isoformat(),
@@ -166,11 +172,18 @@ def backtest(request: HttpRequest, rule: str, version: int) -> HttpResponse:
     """Ask a version about what was recorded."""
     form = Form.of(request)
     first, last = (form.day(name, t("日期")) for name in ("first", "last"))
+    id_ = form.uuid("id")
     form.settle()
     assert first
     assert last
-    actions.backtest(by=actor(request), rule=rule, version=version, first=first, last=last)
-    return done(t("回测完成，结果已保存。"), go=f"{RULES}/{rule}/{version}")
+    work.ask(by=actor(request), rule=rule, version=version, first=first, last=last, id=id_)
+    return done(t("回测已开始，可以离开本页。"), go=f"{RULES}/{rule}/{version}")
+
+
+def cancel(request: HttpRequest, rule: str, version: int, id: UUID) -> HttpResponse:
+    """Call a back-test off."""
+    jobs.cancel(by=actor(request), merchant_id=PLATFORM, id=id)
+    return done(t("已取消。"), go=f"{RULES}/{rule}/{version}")
 
 
 ONE = "platform/cases/<int:merchant_id>/<int:id>"
@@ -186,5 +199,6 @@ urlpatterns: list[Any] = [
     path("platform/risk-rules/draft", draft),
     path(VERSION, version),
     path(f"{VERSION}/backtest", backtest),
+    path(f"{VERSION}/backtest/<uuid:id>/cancel", cancel),
     *(path(f"{VERSION}/{verb}", move, {"verb": verb}) for verb in ("watch", "promote", "retire")),
 ]

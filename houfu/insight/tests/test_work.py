@@ -41,7 +41,12 @@ def small():
 
 
 def test_both_kinds_can_be_asked_for():
-    assert {kind.name for kind in all_kinds.WORK} == {"import.orders", "insight.whatif", "insight.backtest"}
+    assert {kind.name for kind in all_kinds.WORK} == {
+        "import.orders",
+        "insight.whatif",
+        "insight.backtest",
+        "risk.backtest",
+    }
 
 
 def test_a_job_says_what_the_command_says_and_touches_nothing_but_its_own_row(clock):

@@ -14,7 +14,6 @@ from houfu.ledger.actions import Account
 from houfu.limits import queries as limits
 from houfu.people.actor import Actor
 from houfu.policies import queries as policies
-from houfu.policies.pack import Policy
 from houfu.risk import counting, queries, rules
 from houfu.risk.models import Backtest
 
@@ -38,55 +37,90 @@ class Case(NamedTuple):
     facts: rules.Facts
 
 
-class Tally:
-    """Counts what a version hits."""
+class Hits(msgspec.Struct):
+    """What a version hit, by day."""
 
-    def __init__(self, versions: Sequence[rules.Version]) -> None:
-        self.versions = versions
-        self.judged = 0
-        self.hits: dict[int, list[Case]] = {version.version: [] for version in versions}
+    hits: int = 0
+    amount_fen: int = 0
+    by_day: dict[str, dict[str, int]] = {}
 
-    def take(self, case: Case, version: rules.Version) -> bool:
-        hit = version.of.hits(case.facts, version.numbers)
-        if hit:
-            self.hits[version.version].append(case)
-        return hit
-
-    def figures(self, version: int) -> dict[str, Any]:
-        found = self.hits[version]
-        days: dict[str, dict[str, int]] = {}
-        for case in found:
-            day = days.setdefault(case.day.isoformat(), {"hits": 0, "amount_fen": 0})
-            day["hits"] += 1
-            day["amount_fen"] += case.amount_fen
-        amount_fen = sum(case.amount_fen for case in found)
-        return {"version": version, "hits": len(found), "amount_fen": amount_fen, "by_day": dict(sorted(days.items()))}
+    def take(self, case: Case) -> None:
+        day = self.by_day.setdefault(case.day.isoformat(), {"hits": 0, "amount_fen": 0})
+        day["hits"] += 1
+        day["amount_fen"] += case.amount_fen
+        self.hits += 1
+        self.amount_fen += case.amount_fen
 
 
-@db.action
-def backtest(*, by: Actor, rule: str, version: int, first: date, last: date) -> Backtest:
-    """Ask a version about what was recorded from `first` to `last`, and keep the figures; nothing else follows.
+class Listed(msgspec.Struct):
+    """What one of two versions hit alone, the first of it by name."""
 
-    Payouts are counted anew from what was observed; days and months from the orders as they are known now; usage at
-    the end of each hour in which limits moved. Numbers that the version does not state are those of the pack in force.
+    hits: int = 0
+    amount_fen: int = 0
+    subjects: list[str] = []
+
+    def take(self, case: Case) -> None:
+        self.hits += 1
+        self.amount_fen += case.amount_fen
+        if len(self.subjects) < SHOWN:
+            self.subjects.append(case.subject)
+
+
+class Tally(msgspec.Struct):
+    """What a back-test has found so far, in JSON small enough to go on from.
+
+    Args:
+        policy: version of the pack whose numbers both versions take where they state none.
+        versions: the one that is asked and, if it is another, the one that acts.
+        after: the last merchant whose history was asked about.
+    """
+
+    policy: str
+    versions: list[int]
+    after: int = 0
+    judged: int = 0
+    found: list[Hits] = []
+    added: Listed = msgspec.field(default_factory=Listed)
+    removed: Listed = msgspec.field(default_factory=Listed)
+
+    def take(self, case: Case, hit: Sequence[bool]) -> None:
+        """Count what the versions said of a case."""
+        self.judged += 1
+        for found, so in zip(self.found, hit, strict=True):
+            if so:
+                found.take(case)
+        if len(hit) > 1 and hit[0] != hit[1]:
+            (self.added if hit[0] else self.removed).take(case)
+
+
+def begun(rule: str, version: int, first: date, last: date) -> Tally:
+    """Return a back-test that has asked about nothing yet.
 
     Raises:
-        BadDays: nothing was run.
+        NotFound, BadDays: it cannot be run.
     """
-    by.require("platform:write")
-    candidate = queries.access_version(rule, version)
+    queries.access_version(rule, version)
     now = clock.now()
     if not first <= last < clock.business_day(now) or (last - first).days > 366:
         raise BadDays(first=first.isoformat(), last=last.isoformat())
-    policy = policies.at(now)
     active = queries.active_version(rule)
-    asked = [queries.resolved(candidate, policy)]
-    if active and active.version != version:
-        asked.append(queries.resolved(active, policy))
-    tally = Tally(asked)
-    for merchant_id in queries.merchant_ids():
-        _ask(by, merchant_id, tally, first, last)
-    test_id = ids.new()
+    versions = [version, *([active.version] if active and active.version != version else [])]
+    return Tally(policies.at(now).version, versions, found=[Hits() for _ in versions])
+
+
+def asked(tally: Tally, by: Actor, rule: str, merchant_id: int, first: date, last: date) -> None:
+    """Ask about a merchant's history."""
+    policy = policies.version(tally.policy)
+    versions = [queries.resolved(queries.access_version(rule, each), policy) for each in tally.versions]
+    _ask(by, merchant_id, versions, tally, first, last)
+    tally.after = merchant_id
+
+
+@db.action
+def keep(*, by: Actor, rule: str, first: date, last: date, tally: Tally) -> Backtest:
+    """Keep what a back-test has found."""
+    by.require("platform:write")
+    test_id, version = ids.new(), tally.versions[0]
     Backtest.objects.bulk_create(
         [
             Backtest(
@@ -95,9 +129,9 @@ def backtest(*, by: Actor, rule: str, version: int, first: date, last: date) -> 
                 version=version,
                 first_day=first,
                 last_day=last,
-                result=msgspec.json.encode(_result(tally, policy)).decode(),
+                result=msgspec.json.encode(_result(rule, tally)).decode(),
                 run_by=by.person,
-                run_at=now,
+                run_at=clock.now(),
             )
         ]
     )
@@ -111,42 +145,48 @@ def backtest(*, by: Actor, rule: str, version: int, first: date, last: date) -> 
     return Backtest.objects.get(id=test_id)
 
 
-def _result(tally: Tally, policy: Policy) -> dict[str, Any]:
-    candidate = tally.versions[0]
+@db.action
+def backtest(*, by: Actor, rule: str, version: int, first: date, last: date) -> Backtest:
+    """Ask a version about what was recorded from `first` to `last`, and keep the figures; nothing else follows.
+
+    Payouts are counted anew from what was observed; days and months from the orders as they are known now; usage at
+    the end of each hour in which limits moved. Numbers that the version does not state are those of the pack in force.
+
+    Raises:
+        BadDays: nothing was run.
+    """
+    by.require("platform:write")
+    tally = begun(rule, version, first, last)
+    for merchant_id in queries.merchant_ids():
+        asked(tally, by, rule, merchant_id, first, last)
+    return keep(by=by, rule=rule, first=first, last=last, tally=tally)
+
+
+def _result(rule: str, tally: Tally) -> dict[str, Any]:
+    candidate = queries.resolved(queries.access_version(rule, tally.versions[0]), policies.version(tally.policy))
+    figures = [
+        {"version": version, **msgspec.to_builtins(found), "by_day": dict(sorted(found.by_day.items()))}
+        for version, found in zip(tally.versions, tally.found, strict=True)
+    ]
     result = {
-        "judged": tally.judged,
-        "policy": policy.version,
-        "numbers": candidate.numbers,
-        "effect": candidate.effect,
-        **tally.figures(candidate.version),
-    }
-    if len(tally.versions) > 1:
-        active = tally.versions[1]
-        new = {case.subject: case for case in tally.hits[candidate.version]}
-        old = {case.subject: case for case in tally.hits[active.version]}
-        result["active"] = tally.figures(active.version)
-        result["added"] = _listed([case for subject, case in new.items() if subject not in old])
-        result["removed"] = _listed([case for subject, case in old.items() if subject not in new])
+        "judged": tally.judged, "policy": tally.policy, "numbers": candidate.numbers, "effect": candidate.effect,
+        **figures[0],
+    }  # fmt: skip
+    if len(figures) > 1:
+        result |= {"active": figures[1], **msgspec.to_builtins({"added": tally.added, "removed": tally.removed})}
     return result
 
 
-def _listed(cases: list[Case]) -> dict[str, Any]:
-    amount_fen = sum(case.amount_fen for case in cases)
-    return {"hits": len(cases), "amount_fen": amount_fen, "subjects": [case.subject for case in cases[:SHOWN]]}
-
-
-def _ask(by: Actor, merchant_id: int, tally: Tally, first: date, last: date) -> None:
+def _ask(by: Actor, merchant_id: int, versions: Sequence[rules.Version], tally: Tally, first: date, last: date) -> None:
     """Ask every version about a merchant's history, case by case."""
-    about = tally.versions[0].of.about
+    about = versions[0].of.about
     if about is rules.Usage:
-        _ask_usage(by, merchant_id, tally, first, last)
+        _ask_usage(by, merchant_id, versions, tally, first, last)
         return
     sources = {rules.Payout: _payouts, rules.StoreDay: _store_days, rules.Month: _months}
-    wanted = sorted({name for version in tally.versions for name in version.of.wants(version.numbers)})
+    wanted = sorted({name for version in versions for name in version.of.wants(version.numbers)})
     for case in sources[about](merchant_id, wanted, first, last):
-        tally.judged += 1
-        for version in tally.versions:
-            tally.take(case, version)
+        tally.take(case, [version.of.hits(case.facts, version.numbers) for version in versions])
 
 
 def _payouts(merchant_id: int, wanted: list[str], first: date, last: date) -> Iterator[Case]:
@@ -184,20 +224,24 @@ def _months(merchant_id: int, wanted: list[str], first: date, last: date) -> Ite
         month = rules.next_month(month)
 
 
-def _ask_usage(by: Actor, merchant_id: int, tally: Tally, first: date, last: date) -> None:
+def _ask_usage(
+    by: Actor, merchant_id: int, versions: Sequence[rules.Version], tally: Tally, first: date, last: date
+) -> None:
     """Let limits move as they moved, hour by hour, and count what crosses each version's lines."""
     start, end = clock.start_of(first), clock.start_of(last + timedelta(days=1))
-    above = {version.version: dict[str, bool]() for version in tally.versions}
+    above = [dict[str, bool]() for _ in versions]
     for hour, stands in _hours(merchant_id, start, end):
         day = clock.business_day(hour)
         for subject, _, used_fen, limit_fen in limits.usages(by, merchant_id, stands, hour):
-            tally.judged += 1
-            for version in tally.versions:
-                was = above[version.version].get(subject, False)
-                facts = rules.Usage(subject=subject, used_fen=used_fen, limit_fen=limit_fen, alerting=was)
-                name = f"{merchant_id}/{subject}/{hour:%Y-%m-%dT%H}"
-                tally.take(Case(name, day, used_fen, facts), version)
-                above[version.version][subject] = rules.alerting(facts, version.numbers)
+            hit = []
+            for version, was in zip(versions, above, strict=True):
+                facts = rules.Usage(
+                    subject=subject, used_fen=used_fen, limit_fen=limit_fen, alerting=was.get(subject, False)
+                )
+                hit.append(version.of.hits(facts, version.numbers))
+                was[subject] = rules.alerting(facts, version.numbers)
+            name = f"{merchant_id}/{subject}/{hour:%Y-%m-%dT%H}"
+            tally.take(Case(name, day, used_fen, facts), hit)
 
 
 def _hours(merchant_id: int, start: datetime, end: datetime) -> Iterator[tuple[datetime, dict[Account, int]]]:
