@@ -38,6 +38,15 @@ def _simulator(folder: Path, entry: dict[str, Any]) -> Channel:
     )
 
 
+def names() -> list[str]:
+    """Return the channels that this instance has; none where the file cannot be read."""
+    try:
+        said = tomllib.loads((settings.HOME / "channels.toml").read_text())
+    except (OSError, ValueError):
+        return []
+    return sorted(name for name, entry in said.items() if isinstance(entry, dict) and entry.get("adapter") in ADAPTERS)
+
+
 ADAPTERS: dict[str, Callable[[Path, dict[str, Any]], Channel]] = {"simulator": _simulator}
 _open: dict[str, tuple[tuple[int, ...], Channel]] = {}
 _opening = threading.Lock()

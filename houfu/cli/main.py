@@ -1,7 +1,7 @@
 """The `houfu` command, assembled from the rooms: `houfu <noun> <verb>`.
 
-Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `limit whatif`, `demo`, `bench`), 2 usage,
-3 refused.
+Exit codes: 0 done, 1 something does not hold (`verify`, `history verify`, `limit whatif`, `channel probe`, `demo`,
+`bench`), 2 usage, 3 refused.
 """
 
 import importlib
@@ -21,7 +21,7 @@ NOUNS = {
     "beneficiary": ("houfu.payouts.cli:beneficiary", "Accounts that may be paid out to. 收款账户"),
     "buyer": ("houfu.buyers.cli:cli", "What buyers may owe, from their scores. 买家额度"),
     "calendar": ("houfu.calendars.cli:cli", "Workdays, windows, run days. 日历"),
-    "channel": ("houfu.merchants.cli:channel", "A merchant's accounts at payment channels. 通道"),
+    "channel": ("houfu.cli.channel:channel", "A merchant's accounts at payment channels. 通道"),
     "conversion": ("houfu.limits.conversions_cli:conversion", "Limit moved to another platform. 跨平台额度互通"),
     "db": ("houfu.cli.db:cli", "The database: migrate, check. 数据库"),
     "demo": ("houfu.demo.cli:cli", "Play the stories on an instance of their own. 演示"),

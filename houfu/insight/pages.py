@@ -110,7 +110,8 @@ def propose(request: HttpRequest) -> HttpResponse:
     said: dict[str, Any] = {"by": by, "merchant_id": merchant_id, "pool_id": pool_id, "reason": reason}
     made = actions.propose_day(**said, day=day) if day else actions.propose_bands(**said)
     return done(
-        t("已提出，等待额度负责人确认。") if made.proposed else t("这一天的基础额度已经够用，无需上调。"), go=FORECASTS
+        t("已提出，等待额度负责人确认。") if made.proposed else t("这一天的基础额度已经够用，无需上调。"),
+        go=f"/console/limits/dynamic/{pool_id}" if made.proposed else FORECASTS,
     )
 
 

@@ -20,7 +20,7 @@ router = Router(tags=["jobs"])
 
 
 class NewExport(In):
-    what: str = Field(max_length=40, description="orders, payouts, entries or history")
+    what: str = Field(max_length=40, description="orders, payouts, limits, entries or history")
     format: exports.Format = "xlsx"
     filters: dict[str, Any] = Field(
         default={}, description="as the listing takes them, with instants `since` and `until`"

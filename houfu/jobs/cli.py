@@ -80,7 +80,7 @@ def export(
     what: str, merchant_id: int, reason: str, format_: Format, filters: tuple[str, ...], language: Language,
     out: Path | None, operator_: str, as_json: bool,
 ) -> None:  # fmt: skip
-    """Export orders, payouts, entries or history; without --out it is left to the background.
+    """Export orders, payouts, limits, entries or history; without --out it is left to the background.
 
     Example: houfu export orders 1 --reason 对账 --filter since=2025-11-01T00:00:00+08:00 --out orders.csv
     """

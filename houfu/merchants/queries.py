@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
+from django.db.models import Q
+
 from houfu.kernel import db
 from houfu.kernel.errors import NotFound
 from houfu.merchants.models import ChannelAccount, Group, LogisticsAgreement, Merchant, Store
@@ -91,10 +93,17 @@ def channel_accounts_of(by: Actor, merchant_id: int) -> list[ChannelAccount]:
     return list(ChannelAccount.objects.filter(merchant_id=merchant_id).order_by("id"))
 
 
-def merchants(by: Actor, after: int = 0, limit: int = 100) -> list[Merchant]:
-    """Return merchants the actor may see, by id."""
+def merchants(by: Actor, after: int = 0, limit: int = 100, *, search: str = "") -> list[Merchant]:
+    """Return merchants the actor may see, by id.
+
+    Args:
+        search: part of a name, the beginning of a code, or a number; every merchant where it is empty.
+    """
     by.require("merchants:read")
     found = Merchant.objects.filter(merchant_id__gt=after)
+    if search := search.strip():
+        number = int(search) if search.isascii() and search.isdigit() and len(search) < 18 else 0
+        found = found.filter(Q(name__icontains=search) | Q(uscc__istartswith=search) | Q(merchant_id=number))
     if by.merchant_id is not None:
         found = found.filter(merchant_id=by.merchant_id)
     return list(found.order_by("merchant_id")[:limit])

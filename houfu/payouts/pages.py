@@ -15,7 +15,7 @@ from houfu.kernel.http import actor, after, mine
 from houfu.kernel.money import yuan
 from houfu.merchants import queries as merchants
 from houfu.orders import queries as orders
-from houfu.payouts import account_pages, actions, queries
+from houfu.payouts import account_pages, actions, queries, staff
 from houfu.payouts.models import Payout
 from houfu.payouts.states import FINAL, PAYOUT
 from houfu.people import queries as people
@@ -244,6 +244,16 @@ def of_order(request: HttpRequest, order_id: str) -> HttpResponse:
     return part(request, "payouts/of_order.html", payouts=queries.payouts_of(by, merchant_id, order_id))
 
 
+def counts(request: HttpRequest, staff_id: int) -> HttpResponse:
+    """Show what one of the staff has asked for today and this month, beside what they may."""
+    by, merchant_id, now = actor(request), mine(request), clock.now()
+    member = people.access_staff(by, merchant_id, staff_id)
+    by.require("payouts:read", merchant_id)
+    today, month_fen = staff.asked_by(merchant_id, member.person, now)
+    most = min(policies.at(now).staff.daily_count[1], member.daily_count or policies.at(now).staff.daily_count[1])
+    return part(request, "payouts/counts.html", today=today, most=most, month_fen=month_fen, member=member)
+
+
 def _store_names(by: Actor, merchant_id: int) -> dict[int, str]:
     return {store.id: store.name for store in merchants.stores(by, merchant_id)}
 
@@ -258,5 +268,6 @@ urlpatterns = [
     path("payouts/<uuid:id>", detail),
     path("payouts/<uuid:id>/cancel", cancel),
     path("orders/<str:order_id>/payouts", of_order),
+    path("people/<int:staff_id>/counts", counts),
     *account_pages.urlpatterns,
 ]

@@ -72,6 +72,18 @@ _COUNTED = """
 _SHARES = ("person", "device", "beneficiary", "store")
 
 
+def asked_by(merchant_id: int, person: str, at: datetime) -> tuple[int, int]:
+    """Return how many payouts a person has asked for this day, and for how much this month, in fen (S5, S6)."""
+    today = clock.business_day(at)
+    found = db.rows(
+        "SELECT count(*) FILTER (WHERE business_day = %s) AS today, coalesce(sum(amount_fen), 0)::bigint AS month_fen"
+        " FROM payouts_payout WHERE merchant_id = %s AND requested_at >= %s AND person = %s AND kind = 'manual'"
+        " AND business_day >= %s AND state <> ALL (%s)",
+        [today, merchant_id, clock.start_of(today.replace(day=1)), person, today.replace(day=1), sorted(GIVEN_BACK)],
+    )[0]
+    return found.today, found.month_fen
+
+
 def counted(by: Actor, merchant_id: int, asked: Asked, at: datetime, policy: Policy) -> tiers.Counted:
     """Count what a person, and whatever looks like them, has asked for before; runs count for nobody (S5, S6, P9).
 

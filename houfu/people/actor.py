@@ -1,6 +1,6 @@
 """The actor: on whose behalf something happens, and which natural person stands behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -80,6 +80,7 @@ class Actor:
         grant_id: the access grant by which a merchant lets somebody of the platform in (4.6).
         unsigned: whether this is a key that should have signed the request, and has not.
         api_version: the version of the API that a key was made for.
+        called: the name of a member of the staff, for showing.
         scopes: what the actor may do.
         kind: a member of the staff, a key, the operator at the command line, or the product by itself.
         staff_id: which member of the staff.
@@ -105,6 +106,7 @@ class Actor:
     grant_id: int | None = None
     unsigned: bool = False
     api_version: str = ""
+    called: str = field(default="", repr=False, compare=False)
 
     @property
     def reach(self) -> str:

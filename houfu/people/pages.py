@@ -1,12 +1,14 @@
 """Pages for who is not in yet: sign-in, an invitation taken, and the factor that a role asks for."""
 
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.totp.internal.auth import SECRET_SESSION_KEY
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path
 
 from houfu.console.pages import public
 from houfu.console.words import t
-from houfu.kernel.errors import Unauthenticated
+from houfu.kernel.errors import NotFound, Unauthenticated
 from houfu.people import queries, rules
 
 
@@ -36,4 +38,21 @@ def factor(request: HttpRequest) -> HttpResponse:
     return render(request, "people/factor.html", said)
 
 
-urlpatterns = [path("sign-in", sign_in), path("invitation", invitation), path("factor", factor)]
+@public
+def picture(request: HttpRequest) -> HttpResponse:
+    """Draw the secret that a session is about to add, for an app of codes to scan."""
+    queries.member_of_session(request.session)
+    secret = request.session.get(SECRET_SESSION_KEY)
+    if not secret:
+        raise NotFound()
+    adapter = get_adapter()
+    drawn = adapter.build_totp_svg(adapter.build_totp_url(request.user, secret))
+    return HttpResponse(drawn, content_type="image/svg+xml")
+
+
+urlpatterns = [
+    path("sign-in", sign_in),
+    path("invitation", invitation),
+    path("factor", factor),
+    path("factor/picture", picture),
+]

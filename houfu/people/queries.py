@@ -104,6 +104,7 @@ def actor_of_staff(member: Staff, device: str = "", ip: str = "") -> Actor:
         stores=member.stores,
         device=device,
         ip=ip,
+        called=member.name,
     )
 
 

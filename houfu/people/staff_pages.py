@@ -50,6 +50,7 @@ def detail(request: HttpRequest, id: int) -> HttpResponse:
         member=member,
         tier=rules.tier(member.role, policy.staff),
         passkeys=[key for key in queries.passkeys(merchant_id, id) if key.removed_at is None],
+        reads_payouts="payouts:read" in by.scopes,
         may_write="people:write" in by.scopes and member.person != by.person,
         roles=[(role, label("role", role)) for role in ROLES],
         policy=policy,

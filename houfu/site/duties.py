@@ -48,6 +48,7 @@ CONSOLE_FOR_ALL = frozenset(
         "POST /console/platform/merchants",
         "GET /console/platform/cases",
         "GET /console/platform/health",
+        "POST /console/platform/health/probe",
         "GET /console/platform/runs",
         "GET /console/platform/runs/{day}",
         "GET /console/platform/risk-rules/lately",

@@ -93,7 +93,7 @@ def _limits(by: Actor, merchant_id: int, store_ids: Sequence[int]) -> dict[str, 
     return {
         "stores": stores,
         "pools": [
-            {"id": p.pool_id, "state": p.state, "limit_fen": p.limit_fen, "used_fen": p.limit_fen - p.free_fen}
+            {"id": p.pool_id, "state": p.state, "usable_fen": p.usable_fen, "used_fen": p.limit_fen - p.free_fen}
             for p in snapshot.pools
         ],
         "used_fen": sum(each.exposure_fen for each in stores),

@@ -6,8 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
 from houfu import __version__
+from houfu.channels import probe, registry
 from houfu.channels import queries as channels
-from houfu.console.pages import PER_PAGE, Form, done, paged, show
+from houfu.console.pages import PER_PAGE, Form, done, paged, part, show
 from houfu.console.words import t
 from houfu.jobs import queries as jobs
 from houfu.kernel import clock, fence
@@ -51,9 +52,10 @@ def listing(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _register(request, by)
     place = after(request.GET.get("cursor"), LISTING)
-    found = merchants.merchants(by, after=int(place[0]) if place else 0, limit=PER_PAGE + 1)
+    search = request.GET.get("q", "").strip()
+    found = merchants.merchants(by, after=int(place[0]) if place else 0, limit=PER_PAGE + 1, search=search)
     page = paged(found, LISTING, lambda row: [row.merchant_id])
-    return show(request, "site/merchants.html", t("商户"), page=page)
+    return show(request, "site/merchants.html", t("商户"), page=page, search=search)
 
 
 def _register(request: HttpRequest, by: Actor) -> HttpResponse:
@@ -170,7 +172,13 @@ def health(request: HttpRequest) -> HttpResponse:
         untold=channels.accounts_untold()[:50],
         behind=[{"of": each, "days": len(reconciliation.days_to_fetch(each))} for each in behind[:50]],
         jobs=jobs.turns()[:50],
+        channels=registry.names(),
     )
+
+
+def probed(request: HttpRequest) -> HttpResponse:
+    """Ask the channels whether they answer."""
+    return part(request, "site/probed.html", found=probe.probe(_operator(request)))
 
 
 def _health() -> dict[str, Any]:
@@ -201,6 +209,7 @@ ONE = "platform/merchants/<int:merchant_id>"
 urlpatterns: list[Any] = [
     path("platform/merchants", listing),
     path("platform/health", health),
+    path("platform/health/probe", probed),
     path(ONE, merchant),
     path(f"{ONE}/verify", verify),
     path(f"{ONE}/grant", grant),

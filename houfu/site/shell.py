@@ -33,6 +33,7 @@ from houfu.site.api import Unexpected
 
 log = logging.getLogger("houfu.console")
 CONSOLE = "/console/"
+NEXT_MAX = 2000  # characters of an address to which sign-in leads back
 PLATFORM = "/console/platform/"  # where the platform's people are themselves, whichever merchant has let them in
 GRANT_COOKIE, GRANT_HEADER = "__Host-houfu-grant", f"HTTP_{GRANT.upper().replace('-', '_')}"
 # Nothing from elsewhere, nothing inline, in nobody's frame.
@@ -138,7 +139,8 @@ def _to(request: HttpRequest, where: str) -> HttpResponse:
     """Send a page elsewhere, and a part of a page with all that is around it."""
     if not asked_by_htmx(request):
         wanted = quote(request.get_full_path())
-        return HttpResponseRedirect(where if request.path == CONSOLE else f"{where}?next={wanted}")
+        come_back = request.path != CONSOLE and len(wanted) <= NEXT_MAX
+        return HttpResponseRedirect(f"{where}?next={wanted}" if come_back else where)
     response = HttpResponse(status=401)
     response["X-Houfu-Go"] = where
     return response
@@ -191,19 +193,9 @@ class Shell:
     def script_words(self) -> str:
         return json.dumps({name: t(said) for name, said in SCRIPT_WORDS.items()}, ensure_ascii=False)
 
-    @cached_property
-    def _member(self) -> Any:
-        by = self._by
-        if by is None or by.staff_id is None or by.duty is not None:
-            return None  # somebody of the platform, whose own row the database hides while they are about a merchant's
-        return people.staff(by.merchant_id or 0, by.staff_id)
-
     @property
     def name(self) -> str:
-        if self._member:
-            return str(self._member.name)
-        user = getattr(self._request, "user", None)
-        return user.get_username() if self._by and user else ""
+        return self._by.called if self._by else ""
 
     @property
     def role(self) -> str:

@@ -103,6 +103,7 @@ class Eye:
     """A page, and what went wrong on it: console errors, violations of the policy, requests elsewhere."""
 
     page: object
+    address: str
     wrong: list[str] = field(default_factory=list)
     asked: int = 0
     answered: int = 0
@@ -119,10 +120,11 @@ class Eye:
             known = self.asked
             self.page.wait_for_timeout(60)
 
-    def show_in(self, theme: str) -> None:
-        """Leave the page, and have what is opened from now on shown in a theme."""
-        address = self.page.url.split("/console")[0]
-        self.page.context.add_cookies([{"name": "houfu-theme", "value": theme, "url": address}])
+    def show_in(self, lang: str, theme: str) -> None:
+        """Leave the page, and have what is opened from now on shown in a language and a theme."""
+        prefs = {"houfu-language": lang, "houfu-theme": theme}
+        cookies = [{"name": name, "value": value, "url": self.address} for name, value in prefs.items()]
+        self.page.context.add_cookies(cookies)
         self.page.goto("about:blank")
 
     def axe(self, *rules: str) -> list[str]:
@@ -162,7 +164,7 @@ def look(browser, scene):
         silence = {"content_type": "text/event-stream", "body": ": nothing\n\n"}
         context.route("**/v1/limits/stream", lambda route: route.fulfill(**silence))
         page = context.new_page()
-        eye = Eye(page)
+        eye = Eye(page, scene.address)
         page.on(
             "console",
             lambda said: eye.wrong.append(f"console: {said.text}") if said.type in ("error", "warning") else None,

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from houfu.imports import work as imports
 from houfu.jobs import actions as jobs
 from houfu.jobs import exports, runner
 from houfu.kernel import clock as clocks
 from houfu.limits import actions as limits
+from houfu.merchants import queries as merchants
 from houfu.orders import actions as orders
 from houfu.payouts import actions as payouts
 from houfu.people import actions as people
@@ -113,6 +115,7 @@ def play(address: str, hands: clocks.SteppedClock) -> Scene:
     limit(scene)
     watch(scene)
     _integrations(shop)
+    _import(scene)
     case = risk.open_case(
         by=world.OPERATOR, merchant_id=shop.merchant_id, subject=f"store/{shop.stores[2]}", reason_class="orders"
     )
@@ -212,3 +215,26 @@ def _integrations(shop: world.Shop) -> None:
         asked = exports.ask(**mine, what="orders", format=format_, filters={}, reason="月末对账")
         runner.finish(shop.merchant_id, asked.id)
     jobs.ask(**mine, kind="history.verify", arguments={"asked_at": "now"})
+
+
+EVENTS = """kind,order_id,store,amount,at,ref
+authorised,I-{n}-1,{code},280.00,2025-11-09T09:30:00+08:00,
+authorised,I-{n}-2,上海二店,60.00,2025-11-09T09:40:00+08:00,
+shipped,I-{n}-1,,,2025-11-09T15:00:00+08:00,SF1234
+shipped,I-{n}-1,,,gestern,SF1234
+"""
+
+
+def file_of_orders(shop: world.Shop, n: int) -> str:
+    """Return a file of two orders, one of them of a store that is not there, with a line that cannot be used."""
+    return EVENTS.format(n=n, code=merchants.store(shop.merchant_id, shop.store).code)
+
+
+def _import(scene: Scene) -> None:
+    """Take a file in that waits to be started."""
+    shop, content = scene.shop, file_of_orders(scene.shop, 0).encode("gb18030")
+    found = imports.take(
+        by=shop.owner, merchant_id=shop.merchant_id, uploads=[imports.Upload("十一月订单.csv", content)],
+        mapping_text=imports.mapping_text("events", ""),
+    )  # fmt: skip
+    scene.ids["import"] = found.id

@@ -1,8 +1,13 @@
 """Work that takes long, left and found again; and the platform's people let in, in full view, and out again."""
 
+import re
+
+from scene import file_of_orders
+
 from houfu.jobs import runner
 from houfu.jobs.models import Job
 from houfu.kernel import isolation
+from houfu.orders.models import Order
 from houfu.people.models import AccessGrant
 from houfu.testing import world
 
@@ -35,6 +40,77 @@ def test_an_export_is_asked_for_from_the_listing_left_and_found_again(look, scen
         page.click("text=下载")
     assert came.value.suggested_filename.startswith("订单-")
     assert came.value.suggested_filename.endswith(".xlsx")
+    assert eye.wrong == []
+
+
+def test_files_are_shown_before_they_are_done_and_the_rest_goes_on_behind(look, scene, shots, tmp_path):
+    file = tmp_path / "十一月.csv"
+    file.write_text(file_of_orders(scene.shop, 1), "gb18030")
+    eye = look("owner")
+    page = eye.page
+    eye.go("/console/orders")
+    page.click("a:has-text('导入')")
+    page.wait_for_url("**/console/imports")
+    page.set_input_files("#f-file", file)
+    page.wait_for_selector("input[name='file_content[]']", state="attached")
+    page.click("button:has-text('读入并核对')")
+    page.wait_for_url(re.compile("/console/imports/[0-9]+$"))
+    assert "上海二店" in page.inner_text(".notice.warn")
+    assert "时间无法识别" in page.inner_text("main")
+    assert not Order.objects.filter(merchant_id=scene.shop.merchant_id, id="I-1-1").exists()
+    page.click("button:has-text('开始执行')")
+    page.click("[data-confirm-yes]")
+    page.wait_for_selector(".job .tag:has-text('排队中')")
+    address = page.url
+    eye.go("/console/")
+    asked = waiting(scene, "import.orders")
+    with isolation.acting(world.OPERATOR):
+        assert runner.finish(asked.merchant_id, asked.id).state == "done"
+    eye.go(address)
+    said = page.inner_text("main")
+    assert "没有这个店铺" in said
+    assert page.locator("button:has-text('开始执行')").count() == 0
+    assert Order.objects.get(merchant_id=scene.shop.merchant_id, id="I-1-1").state == "shipped"
+    assert eye.axe() == []
+    page.screenshot(path=shots / "import-done.png", full_page=True)
+    assert eye.wrong == []
+
+
+def test_a_file_that_cannot_be_read_is_told_in_its_form(look, scene, tmp_path):
+    file = tmp_path / "photo.csv"
+    file.write_bytes(b"\x89PNG\r\n")
+    eye = look("owner")
+    page = eye.page
+    eye.go("/console/imports")
+    page.set_input_files("#f-file", file)
+    page.wait_for_selector("input[name='file_content[]']", state="attached")
+    page.click("button:has-text('读入并核对')")
+    page.wait_for_selector(".refusal :text('文件无法识别')")
+    assert not any("script" in each for each in eye.wrong)
+
+
+def test_a_rules_back_test_runs_behind_and_its_figures_stay(look, scene, shots):
+    eye = look("operator")
+    page = eye.page
+    address = "/console/platform/risk-rules/device_frequency/1"
+    eye.go(address)
+    page.click("button:has-text('开始回测')")
+    page.wait_for_selector("#rule [role=status] .tag:has-text('排队中')")
+    with isolation.acting(world.OPERATOR):
+        job = Job.objects.get(merchant_id=0, kind="risk.backtest")
+        assert runner.finish(0, job.id).state == "done"
+    page.wait_for_selector("#rule section.card:has-text('新增命中'), #rule section.card:has-text('判断')")
+    assert eye.axe() == []
+    page.screenshot(path=shots / "risk-rule-tested.png", full_page=True)
+    assert eye.wrong == []
+
+
+def test_the_channels_are_asked_whether_they_answer(look, scene):
+    eye = look("operator")
+    eye.go("/console/platform/health")
+    if eye.page.locator("button:has-text('检查')").count():
+        eye.page.click("button:has-text('检查')")
+        eye.page.wait_for_selector("#probed .tag")
     assert eye.wrong == []
 
 
@@ -145,6 +221,7 @@ def test_a_pack_to_come_is_checked_seen_and_published(look, shots):
     page = eye.page
     eye.go("/console/rules")
     page.click("text=新规则包")
+    page.wait_for_url("**/console/rules/new")
     page.wait_for_selector("#f-text")
     page.fill("#f-text", PACK.format(fen="-5"))
     page.click("button:has-text('检查')")

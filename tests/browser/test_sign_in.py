@@ -4,6 +4,7 @@ import json
 from contextlib import contextmanager
 
 import pytest
+from playwright.sync_api import expect
 from scene import PASSWORD
 
 AUTHENTICATOR = {
@@ -46,6 +47,28 @@ def test_from_an_invitation_to_the_overview_and_in_again_with_the_passkey_alone(
         page.click("text=用通行密钥登录")
         page.wait_for_url("**/console/orders")
     assert [each for each in eye.wrong if "401" not in each] == []  # as sign-in tells that nobody is there any more
+
+
+def test_a_code_is_scanned_or_typed_by_who_has_no_passkey(look, scene, shots):
+    eye = look()
+    page = eye.page
+    page.goto(f"/console/invitation#{scene.invite('auditor', '吴审计二')}")
+    page.fill("#name", "auditor-of-codes@shop.example")
+    page.fill("#password", PASSWORD)
+    page.fill("#again", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_url("**/console/factor")
+    page.fill("#password", PASSWORD)
+    page.click("form:has(#password) button.primary")
+    page.click("text=改用动态码")
+    page.wait_for_selector("img.picture:visible")
+    expect(page.locator("img.picture")).to_have_js_property("complete", True)
+    assert page.evaluate("document.querySelector('img.picture').naturalWidth") > 0
+    page.screenshot(path=shots / "factor-code.png", full_page=True)
+    assert eye.axe() == []
+    assert [
+        each for each in eye.wrong if "401" not in each and "404" not in each
+    ] == []  # as sign-in tells how far one is
 
 
 def test_a_wrong_password_is_told_and_opens_nothing(look, scene):

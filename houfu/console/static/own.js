@@ -11,7 +11,7 @@
       try { await verb.call(this, pressed); } catch (error) { this.wrong = error.message; } finally { this.busy = false; }
     };
     Alpine.data("own", () => ({
-      busy: false, wrong: "", factors: [], mayTotp: false, secret: "", code: "", proof: "", asksCode: false, waiting: null,
+      busy: false, wrong: "", factors: [], mayTotp: false, secret: "", picture: "", code: "", proof: "", asksCode: false, waiting: null,
       init() { this.load().catch((error) => { this.wrong = error.message; }); },
       async load() {
         const found = (await surely(auth("GET", "account/authenticators"))).data;
@@ -46,11 +46,12 @@
           const got = await auth("GET", "account/authenticators/totp");
           this.secret = got.said.meta?.secret || "";
           if (!this.secret) throw new Error(words.failed);
+          this.picture = `/console/factor/picture?${Date.now()}`;
         });
       }),
       addTotp: working(async function () {
         await surely(auth("POST", "account/authenticators/totp", { code: this.code }));
-        this.secret = this.code = "";
+        this.secret = this.picture = this.code = "";
         await this.load();
       }),
     }));

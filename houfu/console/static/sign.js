@@ -106,7 +106,7 @@
       }),
     }));
     Alpine.data("factor", () => ({
-      busy: false, wrong: "", password: "", code: "", secret: "", step: "password", kinds: [],
+      busy: false, wrong: "", password: "", code: "", secret: "", picture: "", step: "password", kinds: [],
       get atPassword() { return this.step === "password"; },
       get atChoice() { return this.step === "choice"; },
       get atTotp() { return this.step === "totp"; },
@@ -126,6 +126,7 @@
         const got = await auth("GET", "account/authenticators/totp");
         this.secret = got.said.meta?.secret || "";
         if (!this.secret) throw new Error(told(got));
+        this.picture = `/console/factor/picture?${Date.now()}`;
         this.step = "totp";
       }),
       addTotp: working(async function () {

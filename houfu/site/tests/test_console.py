@@ -4,8 +4,9 @@ import itertools
 import json
 import re
 import time
+from dataclasses import replace
 from http.client import HTTPConnection
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
@@ -16,9 +17,13 @@ from django.utils import translation
 
 from houfu.kernel import db as database
 from houfu.kernel import isolation
-from houfu.people.tests.somebody import HalfMinute, here, with_totp
+from houfu.merchants.models import Merchant
+from houfu.people import actions as people
+from houfu.people.actions import Settings
+from houfu.people.tests.somebody import PASSWORD, HalfMinute, here, invited, with_totp
 from houfu.site import shell
-from houfu.testing.world import OPERATOR, open_shop
+from houfu.testing.web import Browser
+from houfu.testing.world import OPERATOR, at_work, new_identity, open_shop, proved
 
 pytestmark = pytest.mark.usefixtures("db")
 ROLES = ("clerk", "store_manager", "regional_manager", "owner", "supervisor", "legal", "finance", "auditor")
@@ -174,6 +179,62 @@ def test_pages_come_with_the_policy_and_only_to_who_has_signed_in(address):
     assert "unsafe" not in headers["Content-Security-Policy"]
     assert headers["Cache-Control"] == "no-store"
     assert ask(address, None, "GET", "/")[1]["Location"] == "/console/"
+
+
+def test_an_address_too_long_to_come_back_to_leads_to_sign_in_alone(address):
+    status, headers = ask(address, None, "GET", "/console/orders?id=" + "x" * 3000)
+    assert (status, headers["Location"]) == (302, "/console/sign-in")
+
+
+def test_the_secret_of_a_code_is_drawn_for_who_is_about_to_add_it(address, half_minute):
+    shop = open_shop()
+    _, _, browser, _ = with_totp(address, shop, "auditor")
+    assert ask(address, browser, "GET", "/console/factor/picture")[0] == 404, (
+        "it has been added, and is not shown again"
+    )
+    _, invitation, name = invited(shop, "auditor")
+    new = Browser(address)
+    assert new.accept(invitation, name, PASSWORD) == 201
+    assert new.sign_in(name, PASSWORD) == 200
+    assert new.reauthenticate(PASSWORD) == 200
+    new.auth("GET", "account/authenticators/totp")
+    status, headers = ask(address, new, "GET", "/console/factor/picture")
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "image/svg+xml", "no-store")
+    assert ask(address, None, "GET", "/console/factor/picture")[0] == 302
+
+
+def test_merchants_are_found_by_part_of_their_name_by_code_and_by_number():
+    shop, other = open_shop(), open_shop()
+    found = Merchant.objects.get(merchant_id=shop.merchant_id)
+    database.rows("UPDATE merchants_merchant SET name = %s WHERE merchant_id = %s", ["西湖 Tea", shop.merchant_id])
+    for said in ("西湖", "TEA", found.uscc[:12], str(shop.merchant_id)):
+        page = shown(OPERATOR, f"/console/platform/merchants?q={quote(said)}").content.decode()
+        rows = re.findall(r'<td class="num"><a href="/console/platform/merchants/(\d+)"', page)
+        assert str(shop.merchant_id) in rows
+        assert str(other.merchant_id) not in rows or said == found.uscc[:12]
+    assert "没有符合条件的商户" in shown(OPERATOR, "/console/platform/merchants?q=%25").content.decode()
+
+
+def test_what_one_of_the_staff_has_asked_for_stands_beside_what_they_may():
+    shop = open_shop()
+    clerk = shop.hire("clerk", "周小店", daily_count=3)
+    shop.earn(90_000)
+    shop.request(20_000, by=proved(clerk))
+    page = shown(shop.owner, f"/console/people/{clerk.staff_id}/counts").content.decode()
+    assert "1 / 3 次" in page
+    assert "200.00" in page
+    assert shown(clerk, f"/console/people/{clerk.staff_id}/counts").status_code == 403
+    assert shown(open_shop().owner, f"/console/people/{clerk.staff_id}/counts").status_code == 404
+
+
+def test_somebody_of_the_platform_is_called_by_name_wherever_they_are():
+    settings = Settings("operator", None)
+    member, _ = people.invite(by=OPERATOR, merchant_id=0, name="平台小李", identity=new_identity(), settings=settings)
+    request = RequestFactory().get("/console/")
+    for duty in (None, open_shop().merchant_id):
+        request.auth = replace(at_work(member) if duty is None else request.auth, duty=duty)
+        assert shell.Shell(request).name == "平台小李"
+        assert "平台小李" not in repr(request.auth)
 
 
 def test_a_lesser_factor_is_led_to_the_one_that_the_role_asks_for(address, half_minute):
