@@ -28,6 +28,7 @@ class Entry:
     Args:
         url: of the page; also what tells it apart.
         scopes: one of which is needed to see it; none means that everybody does.
+        whole: whether it is for who is bound to no store.
     """
 
     section: str
@@ -35,6 +36,7 @@ class Entry:
     url: str
     icon: str
     scopes: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 def public(view: View) -> View:

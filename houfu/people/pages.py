@@ -8,8 +8,10 @@ from django.urls import path
 
 from houfu.console.pages import public
 from houfu.console.words import t
+from houfu.kernel import isolation
 from houfu.kernel.errors import NotFound, Unauthenticated
 from houfu.people import queries, rules
+from houfu.people.actor import SIGN_IN
 
 
 @public
@@ -46,8 +48,9 @@ def picture(request: HttpRequest) -> HttpResponse:
     if not secret:
         raise NotFound()
     adapter = get_adapter()
-    drawn = adapter.build_totp_svg(adapter.build_totp_url(request.user, secret))
-    return HttpResponse(drawn, content_type="image/svg+xml")
+    with isolation.acting(SIGN_IN):  # whose login it is, is read as at the doors of sign-in
+        url = adapter.build_totp_url(request.user, secret)
+    return HttpResponse(adapter.build_totp_svg(url), content_type="image/svg+xml")
 
 
 urlpatterns = [

@@ -8,6 +8,7 @@ READS_LIMITS, READS_RISK = frozenset({"limits:read"}), frozenset({"risk:read"})
 MERCHANT = (
     Entry("", "总览", "/console/", "home"),
     Entry("经营", "订单", "/console/orders", "orders", READS_ORDERS),
+    Entry("经营", "导入", "/console/imports", "plus", frozenset({"orders:write"}), whole=True),
     Entry("经营", "额度", "/console/limits", "limits", READS_LIMITS),
     Entry("经营", "共享池", "/console/pools", "pools", READS_LIMITS),
     Entry("经营", "预测", "/console/forecasts", "trace", READS_ORDERS),

@@ -234,8 +234,13 @@ class Shell:
         """The entries that somebody may use, by section."""
         by = self._by
         entries = menu.MERCHANT if by and by.merchant_id else menu.PLATFORM
-        seen = [each for each in entries if by and (not each.scopes or each.scopes & by.scopes)]
-        current = max((e.url for e in seen if self._request.path.startswith(e.url)), key=len, default="")
+        seen = [
+            each
+            for each in entries
+            if by and (not each.scopes or each.scopes & by.scopes) and not (each.whole and by.stores is not None)
+        ]
+        at = self._request.path
+        current = next((e.url for e in seen if at == e.url or (e.url != CONSOLE and at.startswith(e.url))), "")
         return [
             (t(section) if section else "", [self._entry(each, current) for each in group])
             for section, group in groupby(seen, lambda each: each.section)

@@ -66,9 +66,7 @@ def test_a_code_is_scanned_or_typed_by_who_has_no_passkey(look, scene, shots):
     assert page.evaluate("document.querySelector('img.picture').naturalWidth") > 0
     page.screenshot(path=shots / "factor-code.png", full_page=True)
     assert eye.axe() == []
-    assert [
-        each for each in eye.wrong if "401" not in each and "404" not in each
-    ] == []  # as sign-in tells how far one is
+    assert [each for each in eye.wrong if "401" not in each and "404" not in each] == []  # how far one is
 
 
 def test_a_wrong_password_is_told_and_opens_nothing(look, scene):
