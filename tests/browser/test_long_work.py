@@ -2,13 +2,16 @@
 
 import re
 
+from django.conf import settings
 from scene import file_of_orders
 
+from houfu.channels.simulator import signing
 from houfu.jobs import runner
 from houfu.jobs.models import Job
 from houfu.kernel import isolation
 from houfu.orders.models import Order
 from houfu.people.models import AccessGrant
+from houfu.site import upkeep
 from houfu.testing import world
 
 
@@ -105,12 +108,20 @@ def test_a_rules_back_test_runs_behind_and_its_figures_stay(look, scene, shots):
     assert eye.wrong == []
 
 
-def test_the_channels_are_asked_whether_they_answer(look, scene):
+def test_a_channel_that_does_not_answer_is_told_so(look, scene, tmp_path):
+    signing.make_keys(tmp_path / "client.key", tmp_path / "channel.pub")
+    upkeep.write_channel(
+        "simulator", adapter="simulator", url="http://127.0.0.1:9", client_key=str(tmp_path / "client.key"),
+        channel_key=str(tmp_path / "channel.pub"),
+    )  # fmt: skip
     eye = look("operator")
-    eye.go("/console/platform/health")
-    if eye.page.locator("button:has-text('检查')").count():
+    try:
+        eye.go("/console/platform/health")
         eye.page.click("button:has-text('检查')")
-        eye.page.wait_for_selector("#probed .tag")
+        eye.page.wait_for_selector("#probed .tag:has-text('没有可信的应答')")
+        assert "connection" in eye.page.inner_text("#probed")
+    finally:
+        (settings.HOME / "channels.toml").unlink()
     assert eye.wrong == []
 
 
