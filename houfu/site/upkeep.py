@@ -111,9 +111,12 @@ def migrate(*, kind: str) -> None:
 
 
 def migrated() -> bool:
-    """Say whether the database is at this version's schema."""
-    executor = MigrationExecutor(connections["owner"])
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    """Say whether the database is at this version's schema; the owner's way in is not kept open."""
+    try:
+        executor = MigrationExecutor(connections["owner"])
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    finally:
+        connections["owner"].close()
 
 
 def prepare(*, kind: str | None, ours: bool) -> None:

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from uuid import uuid4
 
+import httpx2
 import psycopg
 import pytest
 from psycopg import sql
 
 from houfu.kernel import postgres
+from houfu.orders.intake.tests.house import House
 from houfu.site import settings
 from houfu.testing.plugin import own_database
 
@@ -89,6 +91,14 @@ def test_whoever_serves_the_web_comes_in_as_the_web():
     said += "import houfu.site.wsgi\nfrom django.conf import settings\nprint(settings.DATABASES['default']['OPTIONS'])"
     printed = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout
     assert "role=houfu_app" in printed
+
+
+def test_the_web_process_has_no_use_for_the_workers_login(tmp_path, monkeypatch):
+    with own_database() as url:
+        monkeypatch.setenv("HOUFU_WORKER_DATABASE_URL", "postgresql://worker@127.0.0.1:1/nowhere")
+        house = House(url, tmp_path)
+        with house.process("web") as (_, address):
+            assert httpx2.get(f"{address}/v1/health", trust_env=False).json()["status"] == "ok"
 
 
 # Dumps ----------------------------------------------------------------------------------------------------------------
