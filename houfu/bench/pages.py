@@ -8,6 +8,7 @@ from houfu.bench import figures, ground, scene
 from houfu.bench.scene import Place
 from houfu.kernel import clock
 from houfu.kernel.errors import Refused
+from houfu.limits import queries as limits
 from houfu.orders import actions as orders
 from houfu.orders import queries
 from houfu.people import actions as people
@@ -25,11 +26,13 @@ MERCHANTS = (
     "", "overview/trend", "orders", "orders?state=authorised", "orders?store={store}", "orders/{order}",
     "orders/{order}/payouts", "payouts", "payouts/new", "payouts/automatic", "approvals", "beneficiaries", "people",
     "rules", "rules/compared", "integrations", "history", "history?noun=orders", "history/1", "jobs", "access",
-    "exports/orders",
+    "exports/orders", "imports", "limits", "limits/{store}", "pools", "pools/{pool}", "limits/dynamic/{pool}",
+    "forecasts", "whatifs", "risk", "settings", "orders?state=declined", "people/{member}", "people/{member}/counts",
 )  # fmt: skip
 PLATFORMS = (
     "", "platform/merchants", "platform/merchants/{merchant}", "platform/cases", "platform/risk-rules",
-    "platform/risk-rules/lately", "platform/health", "rules",
+    "platform/risk-rules/lately", "platform/risk-rules/device_frequency/1", "platform/runs", "platform/health", "rules",
+    "rules/new",
 )  # fmt: skip
 
 
@@ -72,13 +75,17 @@ def _measure(rows: int) -> dict[str, Any]:
         **{f"/console/{each}": _timed(owner, each.format(**named)) for each in MERCHANTS},
         **{f"operator /console/{each}": _timed(visitor, each.format(**named)) for each in PLATFORMS},
     }
-    goals = [figures.at_most("C1", f"{name}, ms", MOST_MS, page["p50"]) for name, page in pages.items()]
+    goals = [figures.at_most("F11", f"{name}, ms", MOST_MS, page["p50"]) for name, page in pages.items()]
     return {"rows": rows, "scene_seconds": round(set_up, 1), "pages": pages, "goals": goals}
 
 
 def _named(by: Actor, place: Place) -> dict[str, Any]:
     order = queries.orders(by, place.merchant_id, limit=1)[0]
-    return {"store": place.store_id, "order": order.id, "merchant": place.merchant_id}
+    pool = limits.pools(by, place.merchant_id)[0]
+    return {
+        "store": place.store_id, "order": order.id, "merchant": place.merchant_id, "pool": pool.id,
+        "member": by.staff_id,
+    }  # fmt: skip
 
 
 def _timed(by: Actor, page: str) -> dict[str, float]:

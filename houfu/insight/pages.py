@@ -17,6 +17,7 @@ from houfu.jobs.models import Job
 from houfu.jobs.states import OPEN
 from houfu.kernel import clock
 from houfu.kernel.http import actor, mine
+from houfu.kernel.kept import Kept
 from houfu.kernel.money import BadAmount, parse_yuan
 from houfu.limits import queries as limits
 from houfu.merchants import queries as merchants
@@ -26,6 +27,8 @@ from houfu.policies import queries as policies
 AHEAD = {"hour": 48, "band": 168, "day": 336}  # hours that are shown of each grain
 FORECASTS, WHAT_IFS = "/console/forecasts", "/console/whatifs"
 RECENT = 20
+LASTS = 300.0  # seconds for which a forecast is not made again, which reads half a year of orders
+KEPT = Kept()
 
 
 def forecast(request: HttpRequest) -> HttpResponse:
@@ -35,10 +38,7 @@ def forecast(request: HttpRequest) -> HttpResponse:
     grain = grain if grain in rules.GRAINS else "band"
     store_id = chosen_store(request)
     stores = {store.id: store.name for store in merchants.stores(by, merchant_id)}
-    try:
-        found = queries.forecast(by, merchant_id, grain=grain, ahead_hours=AHEAD[grain], store_id=store_id)
-    except queries.TooLittlePast:
-        found = None
+    found = _forecast(by, merchant_id, grain, store_id)
     whole = [each for each in found.periods if each.store_id is None] if found else []
     tests = job_queries.jobs(by, merchant_id, kind=work.BACK_TEST.name, limit=1) if "orders:read" in by.scopes else []
     may_propose = "limits:write" in by.scopes and by.stores is None
@@ -63,6 +63,20 @@ def forecast(request: HttpRequest) -> HttpResponse:
             for each in (tomorrow + timedelta(days=n) for n in range(7))
         )],
     )  # fmt: skip
+
+
+def _forecast(by: Actor, merchant_id: int, grain: str, store_id: int | None) -> queries.Forecast | None:
+    """Return a forecast, the same for a while: what it is made from are hours that are over."""
+    by.require("orders:read", merchant_id, store_id)
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    asked = (merchant_id, by.stores, grain, store_id, hour)
+    try:
+        return KEPT.get(
+            asked, LASTS,
+            lambda: queries.forecast(by, merchant_id, grain=grain, ahead_hours=AHEAD[grain], store_id=store_id),
+        )  # fmt: skip
+    except queries.TooLittlePast:
+        return None
 
 
 def _by_store(found: queries.Forecast, names: Mapping[int, str]) -> list[dict[str, Any]]:

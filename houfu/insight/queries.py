@@ -51,19 +51,26 @@ def model_named(name: str) -> Model:
     raise ModelUnknown(model=name, models=list(MODELS))
 
 
-def demand(by: Actor, merchant_id: int, until: datetime, store_id: int | None = None, *, back_days: int = 0) -> Demand:
+def demand(by: Actor, merchant_id: int, until: datetime, store_id: int | None = None, *, back_days: int = 0,
+    least_hours: int = 0,
+) -> Demand:  # fmt: skip
     """Return the demand that a merchant's stores have met until an hour begins, with all of theirs added up.
 
     Those who are bound to stores, or name one, get these stores alone, and as the whole what these add up to.
 
     Args:
         back_days: how many days before `until` forecasts will be made from; each is given as much of the past.
+        least_hours: how far back the first order has to lie; the others are not even counted where none does.
 
     Raises:
         TooLittlePast: there are no orders.
     """
     last = rules.hour_of(until)
     since = rules.instant_of(last - (back_days + rules.MEMORY_DAYS) * rules.DAY)
+    if not orders.any_before(
+        by, merchant_id, since=since, until=rules.instant_of(last - least_hours), store_id=store_id
+    ):
+        raise TooLittlePast(least=least_hours)
     cells: dict[int, dict[int, Cell]] = {}
     for row in orders.demand(by, merchant_id, since=since, until=rules.instant_of(last), store_id=store_id):
         cells.setdefault(row.store_id, {})[row.hour] = Cell(row.orders, row.fen, row.square_fen)
@@ -152,7 +159,7 @@ def forecast(
         merchants.access_store(by, "orders:read", merchant_id, store_id)
     now = at or clock.now()
     chosen = model_named(model)
-    known = demand(by, merchant_id, now, store_id)
+    known = demand(by, merchant_id, now, store_id, least_hours=2 * rules.WEEK - rules.DAY)
     if known.last - known.first < 2 * rules.WEEK:
         raise TooLittlePast(hours=known.last - known.first, least=2 * rules.WEEK)
     past = known.until(known.last)

@@ -250,6 +250,15 @@ def stores_in_deficit(merchant_id: int, store_ids: Sequence[int]) -> list[int]:
     return [row.owner for row in found]
 
 
+def any_before(by: Actor, merchant_id: int, *, since: datetime, until: datetime, store_id: int | None = None) -> bool:
+    """Say whether anybody asked for something from `since` on and before `until`, of stores that the actor may see."""
+    by.require("orders:read", merchant_id, store_id)
+    found = Order.objects.filter(merchant_id=merchant_id, authorised_at__gte=since, authorised_at__lt=until)
+    if by.stores is not None:
+        found = found.filter(store_id__in=by.stores)
+    return (found if store_id is None else found.filter(store_id=store_id)).exists()
+
+
 def demand(by: Actor, merchant_id: int, *, since: datetime, until: datetime, store_id: int | None = None) -> list[Any]:
     """Return what buyers asked for by store and hour of Shanghai, declined orders included: demand is not sales.
 

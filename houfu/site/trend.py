@@ -1,17 +1,16 @@
 """A merchant's orders by day, kept for a while: what is over hardly changes, and today is counted again soon."""
 
-import time
 from datetime import date, timedelta
 
 from houfu.kernel import clock
+from houfu.kernel.kept import Kept
 from houfu.orders import queries as orders
 from houfu.people.actor import Actor
 
 DAYS = 14
 OVER, TODAY = 600.0, 20.0  # seconds for which a day that is over, and today, are not counted again
-ROOM = 2000
 Row = tuple[int, int, int]
-_kept: dict[tuple[object, ...], tuple[float, dict[date, Row]]] = {}
+KEPT = Kept()
 
 
 def by_day(by: Actor, merchant_id: int, store_id: int | None) -> list[tuple[date, Row]]:
@@ -29,11 +28,4 @@ def _counted(
     key: tuple[object, ...], lasts: float, by: Actor, merchant_id: int, store_id: int | None, since: date
 ) -> dict[date, Row]:
     by.require("orders:read", merchant_id)
-    kept = _kept.get(key)
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
-    found = orders.by_day(by, merchant_id, store_id, clock.start_of(since))
-    if len(_kept) >= ROOM:
-        _kept.clear()
-    _kept[key] = time.monotonic() + lasts, found
-    return found
+    return KEPT.get(key, lasts, lambda: orders.by_day(by, merchant_id, store_id, clock.start_of(since)))

@@ -90,10 +90,14 @@ def scene():
     """A scene in a database of its own, behind a web process of its own."""
     from scene import play
 
+    from houfu.insight import pages as insight
     from houfu.kernel import clock as clocks
+    from houfu.site import trend
     from houfu.testing.plugin import MONDAY_TEN, own_database
     from houfu.testing.web import running_web
 
+    for kept in (insight.KEPT, trend.KEPT):
+        kept.clear()  # what an earlier scene in this process has shown
     with own_database(), clocks.standing_at(clocks.SteppedClock(MONDAY_TEN)) as hands, running_web() as address:
         yield play(address, hands)
 

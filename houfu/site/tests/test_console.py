@@ -16,7 +16,7 @@ from django.urls import get_resolver, resolve
 from django.utils import translation
 
 from houfu.kernel import db as database
-from houfu.kernel import isolation
+from houfu.kernel import isolation, kept
 from houfu.merchants.models import Merchant
 from houfu.people import actions as people
 from houfu.people.actions import Settings
@@ -310,8 +310,8 @@ def test_the_trend_counts_what_one_sees_and_today_again_soon(clock, monkeypatch)
     assert trend.by_day(clerk, shop.merchant_id, None)[-1][1] == (1, 20_000, 0)
     assert trend.by_day(clerk, shop.merchant_id, shop.store)[-1][1] == (0, 0, 0)
     shop.place(1_000)
-    later = trend.time.monotonic() + trend.TODAY + 1
-    monkeypatch.setattr(trend.time, "monotonic", lambda: later)
+    later = kept.time.monotonic() + trend.TODAY + 1
+    monkeypatch.setattr(kept.time, "monotonic", lambda: later)
     assert trend.by_day(shop.owner, shop.merchant_id, None)[-1][1] == (4, 121_000, 1)
     clock.move(days=1)
     days = trend.by_day(shop.owner, shop.merchant_id, None)
