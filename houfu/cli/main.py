@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -108,8 +109,14 @@ def _take_home(home: Path | None) -> None:
         os.environ["HOUFU_HOME"] = str(home.absolute())
 
 
-def main() -> None:
-    """Run the command and turn a refusal into one line (or one JSON object) and exit code 3."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and turn a refusal into one line (or one JSON object) and exit code 3.
+
+    Args:
+        arguments: those of this process unless given.
+    """
+    if arguments is not None:
+        sys.argv[1:] = arguments
     try:
         cli()
     except Refused as refusal:

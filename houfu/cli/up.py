@@ -43,12 +43,13 @@ def _greeting(address: str, home: Path) -> str:
 @click.option("--trial", is_flag=True, help="At the first start: make a trial instance, with a simulated channel.")
 def up(port: int, trial: bool) -> None:
     """Start database, door, web, worker, sender and jobs, all on one port, until Ctrl-C. Example: houfu up --trial"""
+    from houfu.cli.main import main
     from houfu.site import house
 
     _log()
     stop = _until_told()
     here = opening.home()
-    instance = house.open_house(here, port=port, kind="trial" if trial else None)
+    instance = house.open_house(here, port=port, kind="trial" if trial else None, command=main)
     try:
         instance.watch(stop, lambda: click.echo(_greeting(house.address(here), here)))
     finally:

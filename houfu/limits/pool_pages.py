@@ -69,8 +69,9 @@ def detail(request: HttpRequest, id: int) -> HttpResponse:
     """Show a pool: its members and who draws what, the paper, the filing, and changes waiting for a signature."""
     by, merchant_id = actor(request), mine(request)
     pool = queries.access_pool(by, "limits:read", merchant_id, id)
-    room = queries.pool_figures(by, merchant_id, id)
-    figures = {each.store_id: each for each in queries.snapshot(by, merchant_id).stores}
+    snapshot = queries.snapshot(by, merchant_id)
+    room = next(each for each in snapshot.pools if each.pool_id == id)
+    figures = {each.store_id: each for each in snapshot.stores}
     names = {store.id: store.name for store in merchants.stores(by, merchant_id)}
     members = queries.members(merchant_id, id)
     grouped = merchants.stores_of_group(merchant_id, pool.group_id)

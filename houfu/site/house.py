@@ -1,6 +1,8 @@
 """An instance on one machine: database, front, web, worker, sender, jobs and a trial's simulated channel; one port."""
 
 import os
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from houfu.channels.simulator import signing
@@ -9,20 +11,27 @@ from houfu.kernel.postgres import Server
 from houfu.site import processes, settings, upkeep
 from houfu.site.processes import House
 
+# What the processes run on; loaded once, before they are forked (decision 52).
+LOADED = (
+    "granian.server", "houfu.jobs.runner", "houfu.orders.intake.serve", "houfu.site.kinds", "houfu.site.urls",
+    "houfu.site.worker", "houfu.webhooks.sender",
+)  # fmt: skip
 
-def open_house(home: Path, *, port: int, kind: str | None) -> House:
+
+def open_house(home: Path, *, port: int, kind: str | None, command: Callable[[Sequence[str]], None]) -> House:
     """Start everything that serves a data folder.
 
     Args:
         port: of the API; 0 for the one used last, or any that is free.
         kind: "trial" or "live" for a new instance; None takes what is there, or makes a live one.
+        command: runs the `houfu` command in a process of its own.
 
     Raises:
         HomeInUse, PostgresFailed, UnsafePostgres, NotMigrated, OtherKind, LiveClock: nothing was left running.
     """
     os.environ["HOUFU_HOME"] = str(home)
     server = None if os.environ.get("DATABASE_URL") else Server(home)
-    house = House(home, server)
+    house = House(home, server, command)
     try:
         if server:
             server.start()
@@ -30,6 +39,8 @@ def open_house(home: Path, *, port: int, kind: str | None) -> House:
         upkeep.prepare(kind=kind, ours=server is not None)
         trial = Instance.objects.get().kind == "trial"
         settings.disconnect()
+        for name in LOADED:
+            import_module(name)
         front_port = processes.free_port(port)
         web_port = processes.free_port()
         house.add("web", "web", "--port", str(web_port), port=web_port)

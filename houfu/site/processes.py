@@ -5,14 +5,15 @@ import logging
 import os
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from houfu.kernel.postgres import Server, dies_with_us
+from houfu.kernel.postgres import Server
+from houfu.site.forking import Forked
 
 log = logging.getLogger("houfu.up")
 BEAT = 0.1  # seconds between two looks at the processes
@@ -52,12 +53,12 @@ def running(home: Path) -> dict[str, Any]:
 
 @dataclass
 class Child:
-    """One process: how it is started, and how often it had to be."""
+    """One process: what it does, and how often it had to be started."""
 
     name: str
-    command: list[str]
+    run: Callable[[], None]
     port: int | None = None
-    process: subprocess.Popen[bytes] | None = None
+    process: Forked | None = None
     starts: int = 0
     wait: float = 0
 
@@ -69,16 +70,17 @@ class House:
     Args:
         home: the data folder.
         server: the embedded PostgreSQL, or None where DATABASE_URL names another.
+        command: runs the `houfu` command with such arguments.
     """
 
     home: Path
     server: Server | None
+    command: Callable[[Sequence[str]], None]
     children: list[Child] = field(default_factory=list)
 
     def add(self, name: str, *arguments: str, port: int | None = None) -> None:
         """Start a process of the `houfu` command."""
-        command = dies_with_us([sys.executable, "-m", "houfu", "--home", str(self.home), *arguments], "TERM")
-        child = Child(name, command, port)
+        child = Child(name, partial(self.command, ["--home", str(self.home), *arguments]), port)
         self.children.append(child)
         self._start(child)
 
@@ -125,7 +127,7 @@ class House:
             child.wait -= BEAT
 
     def _start(self, child: Child) -> None:
-        child.process = subprocess.Popen(child.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        child.process = Forked(child.name, child.run)
         child.starts += 1
         self._note()
 

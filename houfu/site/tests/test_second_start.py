@@ -13,7 +13,7 @@ def test_a_house_that_is_refused_leaves_the_notes_of_the_one_that_runs(tmp_path)
     server.start()
     try:
         (tmp_path / processes.NOTE).write_text('{"web": {"pid": 1, "port": 8900}}')
-        second = House(tmp_path, Server(tmp_path))
+        second = House(tmp_path, Server(tmp_path), command=print)
         with pytest.raises(HomeInUse):
             second.server.start()
         second.stop()
