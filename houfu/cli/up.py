@@ -66,6 +66,7 @@ def web(port: int, processes: int) -> None:
 
     _log()
     os.environ["HOUFU_HOME"] = str(opening.home())
+    opening.as_web()  # the server forks its workers from here, whose settings have been read as a command's
     Server(
         "houfu.site.wsgi:application",
         address="127.0.0.1",

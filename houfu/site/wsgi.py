@@ -11,9 +11,8 @@ django.setup()
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
 from houfu.kernel.postgres import die_with_parent  # noqa: E402
-from houfu.site import settings, upkeep  # noqa: E402
+from houfu.site import upkeep  # noqa: E402
 
 die_with_parent()  # a server killed outright must not leave processes behind that hold its port
-settings.connect()  # whoever started this process may have read its settings as somebody else
 upkeep.check()
 application = WSGIHandler()

@@ -5,7 +5,6 @@ import pytest
 from houfu.channels import probe
 from houfu.channels.registry import names
 from houfu.channels.simulator import signing
-from houfu.kernel import db
 from houfu.kernel.errors import Forbidden
 from houfu.site import upkeep
 from houfu.testing.world import OPERATOR, open_shop
@@ -14,8 +13,9 @@ pytestmark = pytest.mark.usefixtures("db")
 
 
 def test_a_channel_that_knows_of_no_such_transfer_answers(channel):
-    open_shop()
+    shop = open_shop()
     [found] = probe.probe(OPERATOR)
+    assert channel.executions(shop.principal) == 0
     assert (found.channel, found.answers, found.code) == ("simulator", True, "not_found")
     assert names() == ["simulator"]
 
@@ -39,4 +39,3 @@ def test_an_answer_that_cannot_be_believed_is_none(channel, wrong, code):
 def test_only_the_platforms_people_ask():
     with pytest.raises(Forbidden):
         probe.probe(open_shop().owner)
-    assert db.rows("SELECT count(*) AS n FROM channels_notice")[0].n == 0
