@@ -18,6 +18,7 @@ Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
 Answered = Callable[[list[Outcome]], None]
 DEEP = 8  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
+HELP = 64  # orders for which another lane begins, or half a batch; fewer are not worth a call of their own
 WIDE = 4  # times a batch that a call takes at most because it is of many
 
 
@@ -100,9 +101,10 @@ class Coalescer:
     """Gathers orders and decides them in a few lanes, each a thread with a database connection of its own.
 
     While a lane is at work, orders gather; when it comes free it takes what waits, from every merchant in turn, and of
-    many merchants more at a time (`room`). Another lane helps once half a batch waits, or somebody has waited for
-    `linger`: two calls of few orders cost more than one of both. Where it can, a lane works for merchants that no other
-    lane works for, as two would wait for each other's limits.
+    many merchants more at a time (`room`). Lanes that are free divide what waits, as long as each has `HELP` of it, and
+    another one begins once as many wait, or somebody has waited for `linger`: while one lane waits for the database,
+    the other computes; two calls of few orders cost more than one of both. Where it can, a lane works for merchants
+    that no other lane works for, as two would wait for each other's limits.
 
     Args:
         decide: decides orders in one transaction and may be asked again: the same ids get their first answers.
@@ -131,6 +133,7 @@ class Coalescer:
 
     def __post_init__(self) -> None:
         self._threads = Threads(self.lanes, "decide")
+        self._help = min(HELP, self.batch // 2)
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -209,7 +212,7 @@ class Coalescer:
         if not self._count or self._busy == self.lanes:
             return
         loop = asyncio.get_running_loop()
-        if not self._busy or self._count >= self.batch // 2:
+        if not self._busy or self._count >= self._help:
             self._stop_lingering()
             if not self._woken:
                 self._woken = True
@@ -247,7 +250,7 @@ class Coalescer:
         """Take what one call decides: a like share of every merchant that it is for, in turn."""
         taken: list[_Waiting] = []
         chosen = self._choose()
-        limit = room(self.batch, len(chosen))
+        limit = min(room(self.batch, len(chosen)), max(self._help, -(-self._count // (self.lanes - self._busy))))
         while chosen and len(taken) < limit:
             share = max(1, (limit - len(taken)) // len(chosen))
             left = []

@@ -1,4 +1,7 @@
-"""Who asks: API keys, and sessions for what is read here, looked up in threads, once a second at most."""
+"""Who asks: API keys, and sessions for what is read here, looked up in threads, once a second at most.
+
+Keys that are to be looked up at the same time are looked up together: traffic of a thousand merchants has a thousand.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -22,6 +25,9 @@ TRUST = 1.0  # seconds for which a key is not looked up again: as long as a revo
 REMEMBERED = 10_000
 
 
+Who = tuple[str, str, str]  # of what kind a token is, the token, and where it comes from
+
+
 class Keys:
     """What keys open, remembered for a moment by the header that carries them; callers with one key share one look.
 
@@ -31,7 +37,9 @@ class Keys:
 
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
-        self._known: dict[tuple[str, str, str], tuple[asyncio.Future[Actor], float]] = {}
+        self._known: dict[Who, tuple[asyncio.Future[Actor], float]] = {}
+        self._wanted: dict[Who, asyncio.Future[Actor]] = {}
+        self._looking = False
 
     async def actor(self, scope: Scope) -> Actor:
         """Return whose key or session a request carries.
@@ -43,11 +51,7 @@ class Keys:
         who = *_token(scope["headers"]), peer(scope)
         look = self._look(who)
         if look is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            loop = asyncio.get_running_loop()
-            look = loop.run_in_executor(self._threads, fresh, _actor, *who)
-            self._known[who] = look, loop.time() + TRUST
+            look = self._wait_for(who)
         if look.done():
             return look.result()
         try:
@@ -56,13 +60,50 @@ class Keys:
             self._known.pop(who, None)
             raise
 
+    def _wait_for(self, who: Who) -> "asyncio.Future[Actor]":
+        """Have a token looked up, with all others of this turn of the loop, and those that come while others are."""
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        loop = asyncio.get_running_loop()
+        if who[0] == "key":
+            look: asyncio.Future[Actor] = loop.create_future()
+            if not self._wanted and not self._looking:
+                loop.call_soon(self._begin)
+            self._wanted[who] = look
+        else:
+            look = loop.run_in_executor(self._threads, fresh, _of_session, who[1], who[2])
+        self._known[who] = look, loop.time() + TRUST
+        return look
+
+    def _begin(self) -> None:
+        wanted, self._wanted, self._looking = self._wanted, {}, True
+        asked = [(token, ip) for _, token, ip in wanted]
+        done = asyncio.get_running_loop().run_in_executor(self._threads, fresh, people.actors_of, asked)
+        done.add_done_callback(lambda found: self._end(list(wanted.values()), found))
+
+    def _end(
+        self, looks: "list[asyncio.Future[Actor]]", found: "asyncio.Future[list[Actor | Unauthenticated]]"
+    ) -> None:
+        failed = found.exception()
+        for look, each in zip(looks, [failed] * len(looks) if failed else found.result(), strict=True):
+            if look.cancelled():
+                continue
+            if isinstance(each, Actor):
+                look.set_result(each)
+            else:
+                look.set_exception(each or Unauthenticated())
+                look.exception()  # whoever asked may have gone
+        self._looking = False
+        if self._wanted:
+            self._begin()
+
     def known(self, authorization: bytes, ip: str) -> Actor | None:
         """Return whose key this header carries, where that was found a moment ago; None says nothing."""
         scheme, _, token = authorization.partition(b" ")
         look = self._look(("key", token.decode("latin-1"), ip)) if scheme.lower() == b"bearer" else None
         return look.result() if look is not None and look.done() and look.exception() is None else None
 
-    def _look(self, who: tuple[str, str, str]) -> "asyncio.Future[Actor] | None":
+    def _look(self, who: Who) -> "asyncio.Future[Actor] | None":
         look, until = self._known.get(who, (None, 0.0))
         return look if until > asyncio.get_running_loop().time() else None
 
@@ -82,9 +123,7 @@ def _token(headers: list[tuple[bytes, bytes]]) -> tuple[str, str]:
     return "session", sessions[0].decode("latin-1")
 
 
-def _actor(kind: str, token: str, ip: str) -> Actor:
-    if kind == "key":
-        return people.actor_of(token, ip)
+def _of_session(token: str, ip: str) -> Actor:
     session = opened(token, touches=False)
     if session is None:
         raise Unauthenticated()

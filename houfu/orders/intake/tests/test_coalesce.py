@@ -10,6 +10,7 @@ from houfu.kernel.db import OutcomeUnknown
 from houfu.kernel.errors import Invalid
 from houfu.orders.actions import Asked, Decision, NewOrder
 from houfu.orders.intake.coalesce import (
+    HELP,
     Coalescer,
     IntakeClosing,
     IntakeDeadline,
@@ -137,6 +138,24 @@ def test_a_second_lane_helps_at_once_when_half_a_batch_waits():
         await asyncio.gather(*tasks)
         await coalescer.close()
         assert sorted(desk.batches, key=len) == [["first"], ["D0", "D1", "D2", "D3", "D4"]]
+
+    scenario(steps())
+
+
+@pytest.mark.parametrize(
+    ("count", "calls"), [(2 * HELP, [HELP, HELP]), (2 * HELP + 1, [HELP, HELP + 1]), (HELP, [HELP])]
+)
+def test_lanes_that_are_free_divide_what_is_worth_a_call_for_each(count, calls):
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=2, linger=1000)
+        tasks = asking(coalescer, *(f"D{n}" for n in range(count)))
+        await desk.has_begun(len(calls))
+        desk.open.set()
+        await asyncio.gather(*tasks)
+        await coalescer.close()
+        assert sorted(map(len, desk.batches)) == calls
+        assert sorted(id for batch in desk.batches for id in batch) == sorted(f"D{n}" for n in range(count))
 
     scenario(steps())
 
