@@ -4,12 +4,12 @@ import ctypes
 import gc
 import logging
 import os
-import resource
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from subprocess import TimeoutExpired
 
 _BEAT = 0.02  # seconds between two looks at a process that is waited for
@@ -81,7 +81,10 @@ def _be(name: str, run: Callable[[], None], parent: int, mask: set[int | signal.
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _follow(name, parent)
-        os.closerange(3, resource.getrlimit(resource.RLIMIT_NOFILE)[0])  # sockets, and the lock of the data folder
+        for fd in map(int, os.listdir("/dev/fd")):
+            if fd > 2:
+                with suppress(OSError):  # the listing's own is closed already
+                    os.close(fd)  # sockets, and the lock of the data folder
         nothing = os.open(os.devnull, os.O_RDWR)
         for taken in (0, 1):
             os.dup2(nothing, taken)
