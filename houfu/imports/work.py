@@ -104,14 +104,16 @@ def mapping_text(named: str, own: str) -> str:
 
 
 def _step(by: Actor, merchant_id: int, arguments: Arguments, mark: Any) -> Part:
-    """Do the next batch of an import's steps."""
+    """Do the next batches of an import's steps, which are of a day and a kind each, up to one batch in all."""
     found = queries.access_import(by, merchant_id, arguments["import"])
     mark = mark or {"done": 0, "of": queries.steps_left(found)}
-    batch = actions.work(by=by, found=found)
-    done, of = mark["done"] + batch, mark["of"]
-    if batch:
-        return Part({"done": done, "of": of}, done, of)
-    return Part(None, done, done, result={"import": found.id, "steps": done})
+    done, of, ahead = mark["done"], mark["of"], actions.BATCH
+    while ahead > 0:
+        batch = actions.work(by=by, found=found)
+        if not batch:
+            return Part(None, done, done, result={"import": found.id, "steps": done})
+        done, ahead = done + batch, ahead - batch
+    return Part({"done": done, "of": of}, done, of)
 
 
 TAKE_IN = kinds.kind("import.orders", run=_step, needs=lambda _: frozenset({"orders:read", "orders:write"}), whole=True)

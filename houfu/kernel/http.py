@@ -20,6 +20,7 @@ from houfu.kernel import vault
 from houfu.kernel.errors import Invalid, Refused
 from houfu.kernel.money import FEN_MAX
 
+BODY_MAX = 20 * 1024 * 1024  # bytes
 T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -122,6 +123,26 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(said: str) -> None:
     raise ValueError(f"{said} is no number")
+
+
+class RequestTooLarge(Invalid):
+    """A request's body may have 20 MiB; send less at a time."""
+
+    code = "request_too_large"
+    status = 413
+
+
+def refuse_large(length: str) -> None:
+    """Refuse a body of which not a byte needs to be read to know that it is too large.
+
+    Args:
+        length: what its Content-Length says; nothing, or no number, says nothing.
+
+    Raises:
+        RequestTooLarge: more than is taken.
+    """
+    if length.isascii() and length.isdigit() and (len(length) > 12 or int(length) > BODY_MAX):
+        raise RequestTooLarge(most=BODY_MAX)
 
 
 def refuse_nul(request: HttpRequest, named: Mapping[str, Any]) -> None:

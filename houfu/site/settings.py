@@ -138,7 +138,7 @@ TIME_ZONE = "Asia/Shanghai"
 LANGUAGE_CODE = "zh-hans"
 USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # as houfu.kernel.http.BODY_MAX, which refuses what is more
 LOGGING_CONFIG = None
 
 # Sign-in: accounts and factors by allauth, over JSON alone; who may do what with them is in houfu.people.sign_in.

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 
 from houfu.kernel.errors import Refused
+from houfu.kernel.http import BODY_MAX, RequestTooLarge, refuse_large
 from houfu.people.sign_in.guard import PEER, seal_peer, trusted_hop
 
 Scope = dict[str, Any]
@@ -18,6 +19,9 @@ _OURS = {
     b"transfer-encoding", b"upgrade", b"expect", b"forwarded", b"x-forwarded-for", b"x-forwarded-host",
     b"x-forwarded-proto", PEER.lower().encode(),
 }  # fmt: skip
+
+
+THROWN_AWAY = 4 * BODY_MAX
 
 
 class WebAway(Refused):
@@ -45,8 +49,14 @@ class Front:
         """Pass a request on, its body and its answer in pieces as they come.
 
         Raises:
+            RequestTooLarge: it was thrown away as it came, so that whoever sends it hears why.
             WebAway: nobody took it, or the answer broke off before it began.
         """
+        try:
+            refuse_large(dict(scope["headers"]).get(b"content-length", b"").decode("latin-1"))
+        except RequestTooLarge:
+            await _throw_away(receive)
+            raise
         path = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
         headers = [*_kept(scope["headers"]), (PEER.lower().encode(), seal_peer(peer(scope)).encode())]
         has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
@@ -78,6 +88,15 @@ def _kept(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Leave out what belongs to a connection, by its nature or by that connection's own word."""
     named = {part.strip().lower() for name, said in headers if name == b"connection" for part in said.split(b",")}
     return [(name, value) for name, value in headers if name not in _OURS | named]
+
+
+async def _throw_away(receive: Receive) -> None:
+    """Read a body that nobody wants, up to some multiple of what is taken: who answers earlier cuts the sender off."""
+    left = THROWN_AWAY
+    async for piece in _pieces(receive):
+        left -= len(piece)
+        if left < 0:
+            return
 
 
 async def _pieces(receive: Receive) -> AsyncIterator[bytes]:

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from houfu.kernel import vault
 from houfu.kernel.errors import Forbidden, Invalid
-from houfu.kernel.http import problem
+from houfu.kernel.http import RequestTooLarge, problem, refuse_large
 
 PEER = "X-Houfu-Peer"  # by the front alone: the address, and its seal
 DEVICE_COOKIE, DEVICE_HEADER = "__Host-houfu-device", "X-Device-Token"
@@ -105,12 +105,16 @@ def _own(origin: str | None, request: HttpRequest) -> bool:
 
 
 class GuardMiddleware:
-    """Gives a device its mark, and a session's pages their token."""
+    """Gives a device its mark, and a session's pages their token; takes no body that is too large."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            refuse_large(request.headers.get("Content-Length", ""))
+        except RequestTooLarge as refusal:
+            return problem(refusal)
         response = self.get_response(request)
         if request.path.startswith("/auth/"):
             response["Cache-Control"] = "no-store"

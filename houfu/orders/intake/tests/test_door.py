@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from houfu.kernel.http import BODY_MAX
 from houfu.orders.intake.tests.house import SOON, Caller, eventually, held, someone_waits_for_a_lock
 from houfu.orders.models import Order
 from houfu.people import actions as people
@@ -290,6 +291,18 @@ def test_whatever_else_is_asked_goes_on_to_the_web_process(door, shop):
     with erp.http() as http:
         assert http.head("/v1/orders").content == b""
     assert Order.objects.filter(merchant_id=shop.merchant_id).count() == 2
+
+
+def test_a_body_that_is_too_large_is_told_so_to_its_end(door, house, shop):
+    erp = Caller(door, shop.merchant_id)
+    for address in (door, house.web_url):
+        with httpx2.Client(base_url=address, timeout=30, trust_env=False) as http:
+            said = http.post(
+                "/v1/imports", content=b" " * (BODY_MAX + 1),
+                headers={"Authorization": f"Bearer {erp.token}", "Content-Type": "application/json"},
+            )  # fmt: skip
+        assert (said.status_code, said.json()["code"]) == (413, "request_too_large")
+    assert erp("GET", "/health")[0] == 200
 
 
 def test_a_request_with_an_idempotency_key_gets_its_first_answer(door, shop):
