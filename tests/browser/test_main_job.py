@@ -4,8 +4,8 @@ import re
 from contextlib import ExitStack
 
 from playwright.sync_api import expect
-from scene import NAMES, PASSWORD
-from test_sign_in import authenticator
+from scene import NAMES
+from test_sign_in import accept, authenticator
 
 from houfu.approvals import queries as approvals
 from houfu.payouts import actions as payouts
@@ -18,14 +18,8 @@ def newcomer(stack, look, scene, role):
     eye = look()
     page = eye.page
     stack.enter_context(authenticator(page))
-    page.goto(f"/console/invitation#{scene.invite(role, NAMES[role] + '二')}")
-    page.fill("#name", scene.names[role])
-    page.fill("#password", PASSWORD)
-    page.fill("#again", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_url("**/console/factor")
-    page.fill("#password", PASSWORD)
-    page.click("form:has(#password) button.primary")
+    invitation = scene.invite(role, NAMES[role] + "二")
+    accept(page, invitation, scene.names[role])
     page.click("text=在这台设备上添加通行密钥")
     page.wait_for_url("**/console/")
     return eye

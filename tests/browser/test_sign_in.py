@@ -23,19 +23,24 @@ def authenticator(page):
     debugger.detach()
 
 
+def accept(page, invitation, name):
+    """Take an invitation, up to the choice of a factor."""
+    page.goto(f"/console/invitation#{invitation}")
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.fill("#again", PASSWORD)
+    page.click("button.primary")
+    page.wait_for_url("**/console/factor")
+    page.fill("#password", PASSWORD)
+    page.click("form:has(#password) button.primary")
+
+
 def test_from_an_invitation_to_the_overview_and_in_again_with_the_passkey_alone(look, scene):
     invitation = scene.invite("legal", "陈新律")
     eye = look()
     page = eye.page
     with authenticator(page):
-        page.goto(f"/console/invitation#{invitation}")
-        page.fill("#name", scene.names["legal"])
-        page.fill("#password", PASSWORD)
-        page.fill("#again", PASSWORD)
-        page.click("button.primary")
-        page.wait_for_url("**/console/factor")
-        page.fill("#password", PASSWORD)
-        page.click("form:has(#password) button.primary")
+        accept(page, invitation, scene.names["legal"])
         page.click("text=在这台设备上添加通行密钥")
         page.wait_for_url("**/console/")
         assert page.inner_text(".topbar .pop button").strip().startswith("陈新律")
@@ -52,14 +57,7 @@ def test_from_an_invitation_to_the_overview_and_in_again_with_the_passkey_alone(
 def test_a_code_is_scanned_or_typed_by_who_has_no_passkey(look, scene, shots):
     eye = look()
     page = eye.page
-    page.goto(f"/console/invitation#{scene.invite('auditor', '吴审计二')}")
-    page.fill("#name", "auditor-of-codes@shop.example")
-    page.fill("#password", PASSWORD)
-    page.fill("#again", PASSWORD)
-    page.click("button.primary")
-    page.wait_for_url("**/console/factor")
-    page.fill("#password", PASSWORD)
-    page.click("form:has(#password) button.primary")
+    accept(page, scene.invite("auditor", "吴审计二"), "auditor-of-codes@shop.example")
     page.click("text=改用动态码")
     page.wait_for_selector("img.picture:visible")
     expect(page.locator("img.picture")).to_have_js_property("complete", True)
