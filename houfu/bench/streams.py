@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import uvloop
+
 from houfu.bench import scene
 from houfu.bench.callers import WARM_UP
 from houfu.bench.scene import Place
@@ -86,8 +88,8 @@ async def _answer(reader: asyncio.StreamReader) -> int:
 
 
 def calls(places: list[Place], callers: int, seconds: int) -> dict[str, Any]:
-    """Let callers in this process ask for one order after another, coalesced as at the door."""
-    return asyncio.run(_calls(places, callers, seconds))
+    """Let callers in this process ask for one order after another, coalesced as at the door and on its kind of loop."""
+    return uvloop.run(_calls(places, callers, seconds))
 
 
 async def _calls(places: list[Place], callers: int, seconds: int) -> dict[str, Any]:

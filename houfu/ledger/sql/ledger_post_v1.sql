@@ -16,7 +16,8 @@ DECLARE
     debits bigint[]; credits bigint[]; units text[];  -- of each line: its accounts, and the unit of its transfer
     fresh ledger_transfer[]; known ledger_transfer[];
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
-    told bigint;
+    said text[];                                      -- of each quota account that moved: what it holds now
+    TELL CONSTANT integer := 85;                      -- of at most 87 bytes each stay below what a notice carries, 7,999
 BEGIN
     PERFORM kernel_enter_v1();
     FOR attempt IN 1 .. 2 LOOP
@@ -78,11 +79,11 @@ BEGIN
         WHERE a.merchant_id = m.merchant_id AND a.id = m.account_id AND m.debit_fen <> 0
         RETURNING a.merchant_id, a.kind, a.owner, a.balance_fen, a.unit
     )
-    SELECT count(pg_notify('houfu_limits', said)) INTO told FROM (
-        -- 85 of at most 87 bytes each stay below what a notice may carry, 7,999.
-        SELECT '[' || string_agg(format('[%s,"%s",%s,%s]', s.merchant_id, s.kind, s.owner, s.balance_fen), ',') || ']'
-        FROM (SELECT *, row_number() OVER () AS no FROM stands WHERE unit = 'CNY.Q') s GROUP BY s.no / 85
-    ) n (said);
+    SELECT array_agg(format('[%s,"%s",%s,%s]', s.merchant_id, s.kind, s.owner, s.balance_fen)) INTO said
+    FROM stands s WHERE s.unit = 'CNY.Q';
+    FOR place IN 1 .. coalesce(cardinality(said), 0) BY TELL LOOP
+        PERFORM pg_notify('houfu_limits', '[' || array_to_string(said[place : place + TELL - 1], ',') || ']');
+    END LOOP;
     RETURN coalesce(cardinality(fresh), 0);
 END $$;
 GRANT EXECUTE ON FUNCTION ledger_post_v1 TO houfu_app;

@@ -9,17 +9,17 @@ CREATE FUNCTION limits_book_v1(
     _temp bigint[], _tolerance bigint[], _pool_id bigint[], _gate bigint[], _planned boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    line record;
+    line record; drawn record;
 BEGIN
-    SELECT array_agg(s.merchant_id) AS merchants, array_agg(s.transfer) AS transfers, array_agg(s.at) AS ats,
-           array_agg(s.store_id) AS stores, array_agg(s.gate) AS gates, array_agg(l.debit) AS debits, array_agg(l.credit) AS credits,
-           array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens
+    SELECT array_agg(s.merchant_id) AS merchants, array_agg(s.transfer) AS transfers, array_agg(s.ends) AS ats,
+           array_agg(s.begins) AS begins, array_agg(s.store_id) AS stores, array_agg(l.debit) AS debits,
+           array_agg(l.credit) AS credits, array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens
     INTO line
-    FROM (SELECT d.transfer, d.merchant_id, d.store_id, d.pool_id, max(d.at) AS at, min(d.gate) AS gate,
+    FROM (SELECT d.transfer, d.merchant_id, d.store_id, d.pool_id, min(d.at) AS begins, max(d.at) AS ends,
                  sum(d.own)::bigint AS own,
                  sum(d.pool)::bigint AS pool, sum(d.temp)::bigint AS temp, sum(d.tolerance)::bigint AS tolerance
-          FROM unnest(_transfer, _merchant, _store, _pool_id, _at, _gate, _own, _pool, _temp, _tolerance)
-               d (transfer, merchant_id, store_id, pool_id, at, gate, own, pool, temp, tolerance)
+          FROM unnest(_transfer, _merchant, _store, _pool_id, _at, _own, _pool, _temp, _tolerance)
+               d (transfer, merchant_id, store_id, pool_id, at, own, pool, temp, tolerance)
           GROUP BY 1, 2, 3, 4) s
     CROSS JOIN LATERAL (VALUES
         ('q:own:held', 'q:own:free', s.store_id, s.own),
@@ -31,32 +31,34 @@ BEGIN
     PERFORM ledger_post_v1(
         line.merchants, line.transfers, array_fill('orders.authorised'::text, ARRAY[cardinality(line.fens)]), line.ats,
         line.debits, line.stores, line.credits, line.owners, line.fens);
-    IF _planned AND EXISTS (
-        WITH drawn AS MATERIALIZED (
-            SELECT s.merchant_id, s.store_id, s.lent, s.pool_id AS drawn_from, r.*
-            FROM (SELECT l.merchant_id, l.store_id, bool_or(l.credit = 'q:temp:free') AS lent, min(l.gate) AS gate,
-                         max(l.owner) FILTER (WHERE l.credit = 'q:pool:free') AS pool_id
-                  FROM unnest(line.merchants, line.stores, line.credits, line.owners, line.gates)
-                       l (merchant_id, store_id, credit, owner, gate)
-                  WHERE l.credit IN ('q:pool:free', 'q:temp:free') GROUP BY 1, 2) s
-            LEFT JOIN LATERAL limits_reach_v1(s.merchant_id, s.store_id, s.gate) r ON true
-        )
-        SELECT FROM drawn r
-        WHERE r.own_free_fen <> 0 OR r.over_fen > 0 OR r.pool_id IS DISTINCT FROM coalesce(r.drawn_from, r.pool_id)
-           OR (r.lent AND coalesce(r.room_fen, 1) > 0 AND r.capped IS NOT TRUE)
-        UNION ALL
-        SELECT FROM (SELECT r.merchant_id, r.pool_id, min(d.at) AS begins, max(d.at) AS ends, min(d.gate) AS gate_fen,
-                            count(DISTINCT coalesce(d.gate, -1)) = 1 AS one_gate
-                     FROM drawn r JOIN unnest(_merchant, _store, _at, _gate) d (merchant_id, store_id, at, gate)
-                         USING (merchant_id, store_id)
-                     WHERE r.capped GROUP BY 1, 2) s
-        CROSS JOIN LATERAL limits_pool_usable_v1(s.merchant_id, s.pool_id, s.begins, s.gate_fen) u
-        CROSS JOIN LATERAL limits_pool_turns_v1(s.merchant_id, s.pool_id, s.begins, s.ends) t
-        JOIN drawn r ON r.merchant_id = s.merchant_id AND r.pool_id = s.pool_id AND r.capped
-        WHERE NOT s.one_gate OR t.turns OR r.drawn_from IS NOT NULL AND r.pool_used_fen > u.usable_fen
-           OR r.lent AND least(r.room_fen, u.usable_fen - r.pool_used_fen) > 0
-    ) THEN
-        RAISE 'the plan does not hold any more' USING ERRCODE = 'HF203';
+    IF NOT _planned OR NOT line.credits && '{q:pool:free,q:temp:free}' THEN RETURN; END IF;
+
+    SELECT array_agg(s.merchant_id) AS merchants, array_agg(r.pool_id) AS pools, array_agg(s.pool_id) AS drawn_from,
+           array_agg(s.begins) AS begins, array_agg(s.ends) AS ends, array_agg(r.pool_used_fen) AS used_fens,
+           array_agg(s.lent AND coalesce(r.room_fen, 1) > 0) AS skipped, array_agg(r.dynamic) AS dynamic,
+           bool_or(r.dynamic) AS any_dynamic,
+           bool_or(r.own_free_fen <> 0 OR r.over_fen > 0 OR r.turns OR r.pool_free_fen < 0 AND s.pool_id IS NOT NULL
+                   OR r.pool_id IS DISTINCT FROM coalesce(s.pool_id, r.pool_id)
+                   OR s.lent AND coalesce(r.room_fen, 1) > 0 AND r.dynamic IS NOT TRUE) AS broken
+    INTO drawn
+    FROM (SELECT l.merchant_id, l.store_id, bool_or(l.credit = 'q:temp:free') AS lent, min(l.begins) AS begins,
+                 max(l.ends) AS ends, max(l.owner) FILTER (WHERE l.credit = 'q:pool:free') AS pool_id
+          FROM unnest(line.merchants, line.stores, line.credits, line.owners, line.begins, line.ats)
+               l (merchant_id, store_id, credit, owner, begins, ends)
+          WHERE l.credit IN ('q:pool:free', 'q:temp:free') GROUP BY 1, 2) s
+    LEFT JOIN LATERAL limits_reach_v1(s.merchant_id, s.store_id, _gate[1], s.begins, s.ends) r ON true;
+    IF drawn.any_dynamic AND drawn.broken IS NOT TRUE THEN
+        SELECT bool_or(t.turns OR p.drawn AND p.used_fen > u.usable_fen OR p.skipped AND p.used_fen < u.usable_fen)
+        INTO drawn.broken
+        FROM (SELECT s.merchant_id, s.pool_id, min(s.begins) AS begins, max(s.ends) AS ends, max(s.used_fen) AS used_fen,
+                     bool_or(s.drawn_from IS NOT NULL) AS drawn, bool_or(s.skipped) AS skipped
+              FROM unnest(drawn.merchants, drawn.pools, drawn.drawn_from, drawn.begins, drawn.ends, drawn.used_fens,
+                          drawn.skipped, drawn.dynamic)
+                   s (merchant_id, pool_id, drawn_from, begins, ends, used_fen, skipped, dynamic)
+              WHERE s.dynamic GROUP BY 1, 2) p
+        CROSS JOIN LATERAL limits_pool_usable_v1(p.merchant_id, p.pool_id, p.begins, _gate[1]) u
+        CROSS JOIN LATERAL limits_pool_turns_v1(p.merchant_id, p.pool_id, p.begins, p.ends) t;
     END IF;
+    IF drawn.broken THEN RAISE 'the plan does not hold any more' USING ERRCODE = 'HF203'; END IF;
 END $$;
 GRANT EXECUTE ON FUNCTION limits_book_v1 TO houfu_app;

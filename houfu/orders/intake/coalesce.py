@@ -62,13 +62,13 @@ class IntakeFailed(Refused):
 class Request:
     """Orders asked for in one breath, and what became of them so far."""
 
-    __slots__ = ("_answered", "_asked", "_left", "_outcomes", "deadline", "over")
+    __slots__ = ("_answered", "_asked", "_left", "_open", "_outcomes", "over")
 
-    def __init__(self, asked: Sequence[Asked], answered: Answered) -> None:
-        self._asked, self._answered, self._left = asked, answered, len(asked)
+    def __init__(self, asked: Sequence[Asked], answered: Answered, open_: "Open") -> None:
+        self._asked, self._answered, self._open, self._left = asked, answered, open_, len(asked)
         self._outcomes: list[Outcome | None] = [None] * len(asked)
-        self.deadline: asyncio.TimerHandle | None = None
         self.over = False
+        open_.add(self)
 
     def put(self, place: int, outcome: Outcome) -> None:
         self._outcomes[place] = outcome
@@ -86,8 +86,40 @@ class Request:
     def forget(self) -> None:
         """Nobody waits any more: what has not had its turn is not decided."""
         self.over = True
-        if self.deadline is not None:
-            self.deadline.cancel()
+        self._open.drop(self)
+
+
+class Open:
+    """The requests that are not answered yet, the oldest first. All wait equally long, so one timer serves them all.
+
+    Args:
+        patience: seconds after which a request is answered with what there is.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._ends: OrderedDict[Request, float] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, request: Request) -> None:
+        loop = asyncio.get_running_loop()
+        self._ends[request] = loop.time() + self._patience
+        if self._timer is None:
+            self._timer = loop.call_later(self._patience, self._ring)
+
+    def drop(self, request: Request) -> None:
+        self._ends.pop(request, None)
+
+    def _ring(self) -> None:
+        """Answer whoever has waited long enough, and set the timer for the next."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while self._ends:
+            request, ends = next(iter(self._ends.items()))
+            if ends > loop.time():
+                self._timer = loop.call_at(ends, self._ring)
+                return
+            request.answer_all()
 
 
 class _Waiting(NamedTuple):
@@ -133,6 +165,7 @@ class Coalescer:
 
     def __post_init__(self) -> None:
         self._threads = Threads(self.lanes, "decide")
+        self._open = Open(self.patience)
         self._help = min(HELP, self.batch // 2)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -185,7 +218,7 @@ class Coalescer:
             raise IntakeClosing()
         if self._count + len(asked) > max(self.queue, len(asked)):
             raise IntakeFull(waiting=self._count)
-        request = Request(asked, answered)
+        request = Request(asked, answered, self._open)
         for place, each in enumerate(asked):
             waiting = self._queues.get(each.order.merchant_id)
             if waiting is None:
@@ -194,7 +227,6 @@ class Coalescer:
         self._count += len(asked)
         self._idle.clear()
         self._wake()
-        request.deadline = asyncio.get_running_loop().call_later(self.patience, request.answer_all)
         return request
 
     def refuse_more(self) -> None:

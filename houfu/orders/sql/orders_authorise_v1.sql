@@ -22,11 +22,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
 #variable_conflict use_column
 DECLARE
     count CONSTANT integer := cardinality(_id);
-    merchants bigint[];
+    merchants CONSTANT bigint[] := orders_each_v1(_of, _batch_merchant);
     l record;
     all_fit boolean := false;
     -- The columns of what is fresh: the first of each id that is not decided yet. At first all are taken for fresh.
-    fresh integer[]; f_of integer[] := _of; f_merchant bigint[]; f_id text[] := _id; f_store bigint[] := _store;
+    fresh integer[]; f_of integer[] := _of; f_merchant bigint[] := merchants; f_id text[] := _id; f_store bigint[] := _store;
     f_amount bigint[] := _amount; f_buyer text[] := _buyer; f_at timestamptz[] := _at;
     f_key bytea[] := _key;
 BEGIN
@@ -34,9 +34,7 @@ BEGIN
     IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
         RAISE 'a policy pack was added' USING ERRCODE = 'HF204';
     END IF;
-    SELECT array_agg(_batch_merchant[o.of] ORDER BY o.no), array_agg(o.no::integer ORDER BY o.no)
-    INTO f_merchant, fresh FROM unnest(_of) WITH ORDINALITY o (of, no);
-    merchants := f_merchant;
+    fresh := ARRAY(SELECT n FROM generate_series(1, count) n);
     FOR attempt IN 1 .. 2 LOOP
         BEGIN
             SELECT r.* INTO l FROM orders_decide_v1(

@@ -14,10 +14,9 @@ DECLARE
     none CONSTANT bigint[] := array_fill(0::bigint, ARRAY[cardinality(_id)]);
     bought CONSTANT boolean := cardinality(array_remove(_key, NULL)) > 0;
     l record;
-    gates bigint[];
+    gates CONSTANT bigint[] := orders_each_v1(_of, _batch_gate);
     lines bytea[]; against text[]; line integer[]; line_free bigint[]; fits boolean;
 BEGIN
-    SELECT array_agg(_batch_gate[o.of] ORDER BY o.no) INTO gates FROM unnest(_of) WITH ORDINALITY o (of, no);
     IF bought THEN
         SELECT s.buyer, s.fits INTO lines, fits FROM buyers_stand_v1(_merchant, _store, _key, _amount, false) s;
     END IF;
@@ -38,9 +37,8 @@ BEGIN
         FROM buyers_stand_v1(_merchant, _store, _key, _amount, true) s;
     END IF;
     SELECT d.* INTO l
-    FROM (SELECT array_agg(_batch_tolerance[o.of] ORDER BY o.no) AS permille
-          FROM unnest(_of) WITH ORDINALITY o (of, no)) t,
-         limits_draw_v1(t.permille, _merchant, _store, _amount, _at, gates, against, line, line_free) d;
+    FROM limits_draw_v1(orders_each_v1(_of, _batch_tolerance), _merchant, _store, _amount, _at, gates, against, line,
+                        line_free) d;
     PERFORM orders_record_v1(_recorded_at, _batch, _batch_merchant, _batch_actor, _batch_policy, _no, _of, _merchant,
         _id, _store, _amount, _buyer, _at, l.own_fen, l.pool_fen, l.temp_fen, l.tolerance_fen, l.pool_id, l.reasons,
         gates, false, lines);

@@ -10,34 +10,31 @@ CREATE FUNCTION orders_record_v1(
 ) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+    transfers CONSTANT uuid[] := orders_each_v1(_of, _batch);
     sealed record;
-    transfers uuid[];
 BEGIN
-    WITH written AS (
-        INSERT INTO orders_order (merchant_id, id, store_id, amount_fen, buyer, authorised_at, batch, no, own_fen,
-                                  pool_fen, temp_fen, tolerance_fen, pool_id, reasons, state, open_own_fen,
-                                  open_pool_fen, open_temp_fen, open_tolerance_fen)
-        SELECT w.merchant_id, w.id, w.store_id, w.amount_fen, w.buyer, w.at, _batch[w.of], w.no, w.own, w.pool, w.temp,
-               w.tolerance, w.pool_id, string_to_array(w.reasons, ','),
-               CASE WHEN w.reasons IS NULL THEN 'authorised' ELSE 'declined' END, w.own, w.pool, w.temp, w.tolerance
-        FROM unnest(_no, _of, _merchant, _id, _store, _amount, _buyer, _at, _own, _pool, _temp, _tolerance, _pool_id,
-                    _reasons)
-             w (no, of, merchant_id, id, store_id, amount_fen, buyer, at, own, pool, temp, tolerance, pool_id, reasons)
-        WHERE w.reasons IS DISTINCT FROM 'store_unknown'
-        RETURNING batch, no, orders_line_v1(no, id, store_id, amount_fen, buyer, authorised_at, own_fen, pool_fen,
-                                            temp_fen, tolerance_fen, pool_id, reasons) AS line, reasons IS NOT NULL AS declined
-    )
-    SELECT array_agg(b.merchant_id ORDER BY b.no) AS merchants, array_agg(b.actor ORDER BY b.no) AS actors,
-           array_agg('batch/' || b.id ORDER BY b.no) AS subjects,
-           array_agg(format('{"declined":%s,"policy":"%s","rows":%s}', s.declined, b.policy, s.rows) ORDER BY b.no) AS details,
-           array_agg(s.digest ORDER BY b.no) AS digests
+    INSERT INTO orders_order (merchant_id, id, store_id, amount_fen, buyer, authorised_at, batch, no, own_fen, pool_fen,
+                              temp_fen, tolerance_fen, pool_id, reasons, state, open_own_fen, open_pool_fen,
+                              open_temp_fen, open_tolerance_fen)
+    SELECT w.merchant_id, w.id, w.store_id, w.amount_fen, w.buyer, w.at, w.batch, w.no, w.own, w.pool, w.temp,
+           w.tolerance, w.pool_id, string_to_array(w.reasons, ','),
+           CASE WHEN w.reasons IS NULL THEN 'authorised' ELSE 'declined' END, w.own, w.pool, w.temp, w.tolerance
+    FROM unnest(_no, transfers, _merchant, _id, _store, _amount, _buyer, _at, _own, _pool, _temp, _tolerance, _pool_id,
+                _reasons)
+         w (no, batch, merchant_id, id, store_id, amount_fen, buyer, at, own, pool, temp, tolerance, pool_id, reasons)
+    WHERE w.reasons IS DISTINCT FROM 'store_unknown';
+    IF NOT FOUND THEN RETURN; END IF;
+    SELECT array_agg(_batch_merchant[s.of]) AS merchants, array_agg(_batch_actor[s.of]) AS actors,
+           array_agg('batch/' || _batch[s.of]) AS subjects,
+           array_agg(format('{"declined":%s,"policy":"%s","rows":%s}', s.declined, _batch_policy[s.of], s.rows)) AS details,
+           array_agg(s.digest) AS digests
     INTO sealed
-    FROM (SELECT w.batch, count(*) FILTER (WHERE w.declined) AS declined, count(*) AS rows,
-                 orders_seal_v1(array_agg(w.line ORDER BY w.no)) AS digest
-          FROM written w GROUP BY w.batch) s
-    JOIN unnest(_batch, _batch_merchant, _batch_actor, _batch_policy) WITH ORDINALITY b (id, merchant_id, actor, policy, no)
-        ON b.id = s.batch;
-    IF sealed.merchants IS NULL THEN RETURN; END IF;
+    FROM (SELECT w.of, count(w.reasons) AS declined, count(*) AS rows,
+                 orders_seal_v1(array_agg(orders_line_v1(w.no, w.id, w.store_id, w.amount_fen, w.buyer, w.at, w.own,
+                     w.pool, w.temp, w.tolerance, w.pool_id, w.reasons) ORDER BY w.no)) AS digest
+          FROM unnest(_no, _of, _id, _store, _amount, _buyer, _at, _own, _pool, _temp, _tolerance, _pool_id, _reasons)
+               w (no, of, id, store_id, amount_fen, buyer, at, own, pool, temp, tolerance, pool_id, reasons)
+          WHERE w.reasons IS DISTINCT FROM 'store_unknown' GROUP BY w.of) s;
 
     IF cardinality(array_remove(_line, NULL)) > 0 THEN
         PERFORM buyers_hold_v1(array_agg(w.line), array_agg(w.merchant_id), array_agg(w.id), array_agg(w.fen),
@@ -46,7 +43,6 @@ BEGIN
         WHERE w.line IS NOT NULL AND w.reasons IS NULL HAVING count(*) > 0;
     END IF;
 
-    SELECT array_agg(_batch[o.of] ORDER BY o.no) INTO transfers FROM unnest(_of) WITH ORDINALITY o (of, no);
     PERFORM limits_book_v1(transfers, _merchant, _store, _at, _own, _pool, _temp, _tolerance, _pool_id, _gate, _planned);
 
     PERFORM history_append_v1(
