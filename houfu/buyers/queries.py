@@ -37,12 +37,25 @@ class Line:
     scores: list[Score]
 
 
+_lined = False  # whether this process has heard that a buyer has a line
+
+
 def keys(buyers: Sequence[str | None]) -> list[bytes | None]:
-    """Return what names each order's buyer to the database, or nothing at all where no order has one."""
-    if not any(buyers):
+    """Return what names each order's buyer to the database; nothing where no order has one, or no buyer has a line.
+
+    Whoever decides by them has the database look whether there are lines (HF205), and calls `expect_lines` where there
+    are and no keys came: a keyed digest for each order is only worth making where somebody can be found by it.
+    """
+    if not _lined or not any(buyers):
         return []
     known = iter(vault.fingerprints(filter(None, buyers), "buyer"))
     return [next(known) if buyer else None for buyer in buyers]
+
+
+def expect_lines(expected: bool = True) -> None:
+    """Have keys made from now on, as there are buyers who have a line."""
+    global _lined
+    _lined = expected
 
 
 def digest(channel: str, buyer: str) -> bytes:

@@ -56,6 +56,18 @@ def test_an_order_without_a_buyer_or_of_a_buyer_without_a_line_is_decided_as_eve
         line(stranger)
 
 
+def test_a_process_that_has_not_heard_of_lines_learns_of_them_by_its_first_order_of_a_buyer():
+    """Keys are only made where somebody has a line; the database says so, and the order is decided by it all the same."""
+    shop, buyer = open_sharing(), new_buyer(550)
+    queries.expect_lines(False)
+    assert queries.keys([buyer]) == []
+    assert reasons(sell(shop, (None, 1))) == [""]  # an order without a buyer says nothing of lines
+    assert queries.keys([buyer]) == []
+    assert reasons(sell(shop, (buyer, 50_001), (buyer, 50_000))) == ["buyer_line_exceeded", ""]
+    assert held(buyer) == 50_000
+    assert len(queries.keys([buyer, None])) == 2
+
+
 def test_orders_without_buyers_do_not_even_look_at_lines():
     """Nothing of the room of buyers is touched: it is locked away meanwhile."""
     shop = open_shop()

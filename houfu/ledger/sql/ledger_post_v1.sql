@@ -11,10 +11,11 @@ CREATE FUNCTION ledger_post_v1(
     _merchant bigint[], _transfer uuid[], _verb text[], _at timestamptz[],
     _debit text[], _debit_owner bigint[], _credit text[], _credit_owner bigint[], _amount bigint[]
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
-    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
 DECLARE
     debits bigint[]; credits bigint[]; units text[];  -- of each line: its accounts, and the unit of its transfer
-    fresh ledger_transfer[]; known ledger_transfer[];
+    wanted ledger_transfer[]; fresh ledger_transfer[];
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
     said text[];                                      -- of each quota account that moved: what it holds now
     TELL CONSTANT integer := 85;                      -- of at most 87 bytes each stay below what a notice carries, 7,999
@@ -41,12 +42,11 @@ BEGIN
     ), written AS (
         INSERT INTO ledger_transfer SELECT * FROM wanted ON CONFLICT DO NOTHING RETURNING ledger_transfer.*
     )
-    SELECT array_agg(w::ledger_transfer) FILTER (WHERE t.id IS NULL), array_agg(t.*) FILTER (WHERE t.id IS NOT NULL)
-    INTO known, fresh
-    FROM wanted w LEFT JOIN written t USING (merchant_id, id, unit);
-    IF known IS NOT NULL THEN
+    SELECT (SELECT array_agg(w::ledger_transfer) FROM wanted w), (SELECT array_agg(t::ledger_transfer) FROM written t)
+    INTO wanted, fresh;
+    IF cardinality(fresh) IS DISTINCT FROM cardinality(wanted) THEN
         IF EXISTS (
-            SELECT FROM unnest(known) w JOIN ledger_transfer t USING (merchant_id, id, unit) WHERE t.digest <> w.digest
+            SELECT FROM unnest(wanted) w JOIN ledger_transfer t USING (merchant_id, id, unit) WHERE t.digest <> w.digest
         ) THEN
             RAISE 'a transfer of this id has other lines' USING ERRCODE = 'HF102';
         END IF;
@@ -84,6 +84,6 @@ BEGIN
     FOR place IN 1 .. coalesce(cardinality(said), 0) BY TELL LOOP
         PERFORM pg_notify('houfu_limits', '[' || array_to_string(said[place : place + TELL - 1], ',') || ']');
     END LOOP;
-    RETURN coalesce(cardinality(fresh), 0);
+    RETURN cardinality(fresh);
 END $$;
 GRANT EXECUTE ON FUNCTION ledger_post_v1 TO houfu_app;

@@ -15,12 +15,10 @@ BEGIN
            array_agg(s.begins) AS begins, array_agg(s.store_id) AS stores, array_agg(l.debit) AS debits,
            array_agg(l.credit) AS credits, array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens
     INTO line
-    FROM (SELECT d.transfer, d.merchant_id, d.store_id, d.pool_id, min(d.at) AS begins, max(d.at) AS ends,
-                 sum(d.own)::bigint AS own,
-                 sum(d.pool)::bigint AS pool, sum(d.temp)::bigint AS temp, sum(d.tolerance)::bigint AS tolerance
-          FROM unnest(_transfer, _merchant, _store, _pool_id, _at, _own, _pool, _temp, _tolerance)
-               d (transfer, merchant_id, store_id, pool_id, at, own, pool, temp, tolerance)
-          GROUP BY 1, 2, 3, 4) s
+    FROM (SELECT _transfer[n] AS transfer, _merchant[n] AS merchant_id, _store[n] AS store_id, _pool_id[n] AS pool_id,
+                 min(_at[n]) AS begins, max(_at[n]) AS ends, sum(_own[n])::bigint AS own, sum(_pool[n])::bigint AS pool,
+                 sum(_temp[n])::bigint AS temp, sum(_tolerance[n])::bigint AS tolerance
+          FROM generate_series(1, cardinality(_store)) n GROUP BY 1, 2, 3, 4) s
     CROSS JOIN LATERAL (VALUES
         ('q:own:held', 'q:own:free', s.store_id, s.own),
         ('q:pool:held', 'q:pool:free', s.pool_id, s.pool),

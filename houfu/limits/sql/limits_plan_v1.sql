@@ -24,10 +24,14 @@ BEGIN
                AND l.state <> 'repaid' AND l.due_at < t.ends)) AS may_draw,
            bool_and(t.fen <= coalesce(o.balance_fen, 0)) AS enough
     INTO own
-    FROM (SELECT d.merchant_id, d.store_id, sum(d.amount_fen)::bigint AS fen, min(d.at) AS begins, max(d.at) AS ends
-          FROM unnest(_merchant, _store, _amount, _at) d (merchant_id, store_id, amount_fen, at) GROUP BY 1, 2) t
-    LEFT JOIN merchants_store s ON s.merchant_id = t.merchant_id AND s.id = t.store_id
-    LEFT JOIN ledger_account o ON o.merchant_id = t.merchant_id AND o.kind = 'q:own:free' AND o.owner = t.store_id;
+    FROM (SELECT _merchant[n] AS merchant_id, _store[n] AS store_id, sum(_amount[n])::bigint AS fen, min(_at[n]) AS begins,
+                 max(_at[n]) AS ends
+          FROM generate_series(1, count) n GROUP BY 1, 2) t
+    LEFT JOIN LATERAL (SELECT s.state FROM merchants_store s WHERE s.merchant_id = t.merchant_id AND s.id = t.store_id
+                       OFFSET 0) s ON true
+    LEFT JOIN LATERAL (SELECT a.balance_fen FROM ledger_account a
+                       WHERE a.merchant_id = t.merchant_id AND a.kind = 'q:own:free' AND a.owner = t.store_id
+                       OFFSET 0) o ON true;
     IF NOT own.may_draw THEN RETURN; END IF;
     IF own.enough THEN
         own_fen := _amount; pool_fen := none; temp_fen := none; pool_id := array_fill(NULL::bigint, ARRAY[count]);

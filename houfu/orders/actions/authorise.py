@@ -22,7 +22,7 @@ class BadOrder(Invalid):
     code = "order_invalid"
 
 
-db.retry_on("orders_order_once", "HF204")
+db.retry_on("orders_order_once", "HF204", "HF205")
 NO_STORE = 0  # the id that no store has: what another store's order is decided as, for those who do not see it
 
 
@@ -118,8 +118,10 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
             instants,
             buyers.keys([order.buyer for order in orders]),
         )
-    except Error:
+    except Error as error:
         policies.forget_packs()  # one may have been added
+        if getattr(error.__cause__, "sqlstate", None) == "HF205":
+            buyers.expect_lines()
         raise
     return [
         Decision(order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())

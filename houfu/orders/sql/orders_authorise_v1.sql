@@ -4,11 +4,11 @@
 -- order_id_reused. An order of a store that does not exist is refused as store_unknown; neither leaves a row.
 -- If every order fits, the rows are written first and the limits taken last; else one after another is decided under
 -- locks. Both ways give the same answers.
--- `_key` names each order's buyer to the room of buyers, or is empty where no order has one.
+-- `_key` names each order's buyer to the room of buyers; it is empty where no order has one, or no buyer a line.
 -- One link of a merchant's history seals the rows of a batch, so nothing may be locked after this in the action.
 -- Returns one row of arrays; `reasons` has commas between several.
 -- `_packs` are the digests of all policy packs by which the caller knows what is in force, the earliest first.
--- Refuses with: HF204 (there are other packs by now: look, and call again),
+-- Refuses with: HF204 (there are other packs by now: look, and call again), HF205 (buyers have lines: bring keys),
 --               orders_order_once (another call decided one of these ids meanwhile; call again), orders_order_id_form,
 --               orders_order_amount, orders_order_buyer_form.
 CREATE FUNCTION orders_authorise_v1(
@@ -33,6 +33,9 @@ BEGIN
     PERFORM kernel_enter_v1();
     IF (SELECT array_agg(p.digest ORDER BY p.effective_from) FROM policies_pack p) IS DISTINCT FROM _packs THEN
         RAISE 'a policy pack was added' USING ERRCODE = 'HF204';
+    END IF;
+    IF cardinality(_key) = 0 AND array_remove(_buyer, NULL) <> '{}' THEN
+        IF EXISTS (SELECT FROM buyers_line) THEN RAISE 'buyers have lines' USING ERRCODE = 'HF205'; END IF;
     END IF;
     fresh := ARRAY(SELECT n FROM generate_series(1, count) n);
     FOR attempt IN 1 .. 2 LOOP

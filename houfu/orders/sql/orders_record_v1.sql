@@ -16,25 +16,22 @@ BEGIN
     INSERT INTO orders_order (merchant_id, id, store_id, amount_fen, buyer, authorised_at, batch, no, own_fen, pool_fen,
                               temp_fen, tolerance_fen, pool_id, reasons, state, open_own_fen, open_pool_fen,
                               open_temp_fen, open_tolerance_fen)
-    SELECT w.merchant_id, w.id, w.store_id, w.amount_fen, w.buyer, w.at, w.batch, w.no, w.own, w.pool, w.temp,
-           w.tolerance, w.pool_id, string_to_array(w.reasons, ','),
-           CASE WHEN w.reasons IS NULL THEN 'authorised' ELSE 'declined' END, w.own, w.pool, w.temp, w.tolerance
-    FROM unnest(_no, transfers, _merchant, _id, _store, _amount, _buyer, _at, _own, _pool, _temp, _tolerance, _pool_id,
-                _reasons)
-         w (no, batch, merchant_id, id, store_id, amount_fen, buyer, at, own, pool, temp, tolerance, pool_id, reasons)
-    WHERE w.reasons IS DISTINCT FROM 'store_unknown';
+    SELECT _merchant[n], _id[n], _store[n], _amount[n], _buyer[n], _at[n], transfers[n], _no[n], _own[n], _pool[n],
+           _temp[n], _tolerance[n], _pool_id[n], string_to_array(_reasons[n], ','),
+           CASE WHEN _reasons[n] IS NULL THEN 'authorised' ELSE 'declined' END, _own[n], _pool[n], _temp[n], _tolerance[n]
+    FROM generate_series(1, cardinality(_id)) n
+    WHERE _reasons[n] IS DISTINCT FROM 'store_unknown';
     IF NOT FOUND THEN RETURN; END IF;
     SELECT array_agg(_batch_merchant[s.of]) AS merchants, array_agg(_batch_actor[s.of]) AS actors,
            array_agg('batch/' || _batch[s.of]) AS subjects,
            array_agg(format('{"declined":%s,"policy":"%s","rows":%s}', s.declined, _batch_policy[s.of], s.rows)) AS details,
            array_agg(s.digest) AS digests
     INTO sealed
-    FROM (SELECT w.of, count(w.reasons) AS declined, count(*) AS rows,
-                 orders_seal_v1(array_agg(orders_line_v1(w.no, w.id, w.store_id, w.amount_fen, w.buyer, w.at, w.own,
-                     w.pool, w.temp, w.tolerance, w.pool_id, w.reasons) ORDER BY w.no)) AS digest
-          FROM unnest(_no, _of, _id, _store, _amount, _buyer, _at, _own, _pool, _temp, _tolerance, _pool_id, _reasons)
-               w (no, of, id, store_id, amount_fen, buyer, at, own, pool, temp, tolerance, pool_id, reasons)
-          WHERE w.reasons IS DISTINCT FROM 'store_unknown' GROUP BY w.of) s;
+    FROM (SELECT _of[n] AS of, count(_reasons[n]) AS declined, count(*) AS rows,
+                 orders_seal_v1(array_agg(orders_line_v1(_no[n], _id[n], _store[n], _amount[n], _buyer[n], _at[n], _own[n],
+                     _pool[n], _temp[n], _tolerance[n], _pool_id[n], _reasons[n]) ORDER BY _no[n])) AS digest
+          FROM generate_series(1, cardinality(_id)) n
+          WHERE _reasons[n] IS DISTINCT FROM 'store_unknown' GROUP BY _of[n]) s;
 
     IF cardinality(array_remove(_line, NULL)) > 0 THEN
         PERFORM buyers_hold_v1(array_agg(w.line), array_agg(w.merchant_id), array_agg(w.id), array_agg(w.fen),
