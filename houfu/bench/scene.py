@@ -123,7 +123,7 @@ def spread(merchants_: int, stores: int = 1) -> list[Place]:
 
 
 def load(places: Sequence[Place], label: str, count: int) -> Iterator[Asked]:
-    """Yield orders of 1 to 20 fen over all places, each placed a microsecond after the one before.
+    """Yield orders of 1 to 4 fen over all places, so that millions stay below a filing gate, each placed a microsecond after the one before.
 
     Args:
         label: begins every id, so that no two loads share one.
@@ -134,7 +134,7 @@ def load(places: Sequence[Place], label: str, count: int) -> Iterator[Asked]:
         place = places[number * _STRIDE % (1 << 32) % len(places)]
         at += step
         order = NewOrder(
-            place.merchant_id, f"{label}-{number:09d}", place.store_id, 1 + number % 20, at, f"buyer{number % 9973}"
+            place.merchant_id, f"{label}-{number:09d}", place.store_id, 1 + number % 4, at, f"buyer{number % 9973}"
         )
         yield Asked(place.asker, order)
 

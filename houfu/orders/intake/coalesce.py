@@ -74,19 +74,24 @@ class Request:
         self._outcomes[place] = outcome
         self._left -= 1
         if not self._left:
-            self.answer_all()
+            self._answer()
 
-    def answer_all(self) -> None:
+    def give_up(self) -> None:
         """Answer with what there is; the time is over for the rest."""
-        if not self.over:
-            self.forget()
-            pairs = zip(self._asked, self._outcomes, strict=True)
-            self._answered([had or IntakeDeadline(id=asked.order.id) for asked, had in pairs])
+        pairs = zip(self._asked, self._outcomes, strict=True)
+        self._outcomes = [had or IntakeDeadline(id=asked.order.id) for asked, had in pairs]
+        self._answer()
 
     def forget(self) -> None:
         """Nobody waits any more: what has not had its turn is not decided."""
-        self.over = True
-        self._open.drop(self)
+        if not self.over:
+            self.over = True
+            self._open.drop(self)
+
+    def _answer(self) -> None:
+        if not self.over:
+            self.forget()
+            self._answered(self._outcomes)  # type: ignore[arg-type]  # none of them is open any more
 
 
 class Open:
@@ -108,7 +113,7 @@ class Open:
             self._timer = loop.call_later(self._patience, self._ring)
 
     def drop(self, request: Request) -> None:
-        self._ends.pop(request, None)
+        del self._ends[request]
 
     def _ring(self) -> None:
         """Answer whoever has waited long enough, and set the timer for the next."""
@@ -119,7 +124,7 @@ class Open:
             if ends > loop.time():
                 self._timer = loop.call_at(ends, self._ring)
                 return
-            request.answer_all()
+            request.give_up()
 
 
 class _Waiting(NamedTuple):
@@ -188,7 +193,7 @@ class Coalescer:
             IntakeDeadline: it was, but its decision did not come in time.
             Refused: it is not well formed, or not its asker's to ask.
         """
-        outcome = (await self.ask_all([asked]))[0]
+        (outcome,) = await self.ask_all([asked])
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -265,8 +270,9 @@ class Coalescer:
         taken = self._take()
         if taken:
             self._busy += 1
-            self._flying.update({each.asked.order.merchant_id for each in taken})
-            self._threads.submit(self._work, asyncio.get_running_loop(), taken)
+            merchants = {asked.order.merchant_id for asked, _, _ in taken}
+            self._flying.update(merchants)
+            self._threads.submit(self._work, asyncio.get_running_loop(), taken, merchants)
         self._wake()
         self._rest()
 
@@ -301,14 +307,14 @@ class Coalescer:
             chosen = left
         return taken
 
-    def _work(self, loop: asyncio.AbstractEventLoop, taken: Sequence[_Waiting]) -> None:
-        loop.call_soon_threadsafe(self._end, taken, self._decided(taken))
+    def _work(self, loop: asyncio.AbstractEventLoop, taken: Sequence[_Waiting], merchants: set[int]) -> None:
+        loop.call_soon_threadsafe(self._end, taken, merchants, self._decided(taken))
 
-    def _end(self, taken: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
+    def _end(self, taken: Sequence[_Waiting], merchants: set[int], outcomes: Sequence[Outcome]) -> None:
         self._busy -= 1
-        self._flying -= Counter({each.asked.order.merchant_id for each in taken})
-        for waiting, outcome in zip(taken, outcomes, strict=True):
-            waiting.request.put(waiting.place, outcome)
+        self._flying -= Counter(merchants)
+        for (_, request, place), outcome in zip(taken, outcomes, strict=True):
+            request.put(place, outcome)
         self._wake()
         self._rest()
 
