@@ -123,9 +123,15 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
         if getattr(error.__cause__, "sqlstate", None) == "HF205":
             buyers.expect_lines()
         raise
+    states, repeated, own, pool, temp, tolerance, reasons = found
+    if states is None:
+        return [
+            Decision(order.id, "authorised", False, own_fen, pool_fen, temp_fen, 0, ())
+            for order, own_fen, pool_fen, temp_fen in zip(orders, own, pool, temp, strict=True)
+        ]
     return [
-        Decision(order.id, state, repeated, own, pool, temp, tolerance, tuple(why.split(",")) if why else ())
-        for order, state, repeated, own, pool, temp, tolerance, why in zip(orders, *found, strict=True)
+        Decision(order.id, *told, tuple(why.split(",")) if why else ())
+        for order, *told, why in zip(orders, states, repeated, own, pool, temp, tolerance, reasons, strict=True)
     ]
 
 

@@ -6,7 +6,8 @@
 -- locks. Both ways give the same answers.
 -- `_key` names each order's buyer to the room of buyers; it is empty where no order has one, or no buyer a line.
 -- One link of a merchant's history seals the rows of a batch, so nothing may be locked after this in the action.
--- Returns one row of arrays; `reasons` has commas between several.
+-- Returns one row of arrays; `reasons` has commas between several. Where all are authorised now and stand on own limit,
+-- pool and loan alone, `state` and what would say no more are NULL.
 -- `_packs` are the digests of all policy packs by which the caller knows what is in force, the earliest first.
 -- Refuses with: HF204 (there are other packs by now: look, and call again), HF205 (buyers have lines: bring keys),
 --               orders_order_once (another call decided one of these ids meanwhile; call again), orders_order_id_form,
@@ -64,9 +65,8 @@ BEGIN
         END;
     END LOOP;
     IF all_fit THEN
-        RETURN QUERY SELECT array_fill('authorised'::text, ARRAY[count]), array_fill(false, ARRAY[count]),
-                            l.own_fen, l.pool_fen, l.temp_fen, l.tolerance_fen, array_fill(NULL::text, ARRAY[count]);
-        RETURN;
+        own_fen := l.own_fen; pool_fen := l.pool_fen; temp_fen := l.temp_fen;
+        RETURN NEXT; RETURN;
     END IF;
 
     RETURN QUERY
