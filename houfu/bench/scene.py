@@ -123,7 +123,9 @@ def spread(merchants_: int, stores: int = 1) -> list[Place]:
 
 
 def load(places: Sequence[Place], label: str, count: int) -> Iterator[Asked]:
-    """Yield orders of 1 to 4 fen over all places, so that millions stay below a filing gate, each placed a microsecond after the one before.
+    """Yield orders of 1 to 4 fen over all places, each placed a microsecond after the one before.
+
+    Millions of them stay below the filing gate of a pool.
 
     Args:
         label: begins every id, so that no two loads share one.

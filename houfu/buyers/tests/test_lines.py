@@ -57,7 +57,7 @@ def test_an_order_without_a_buyer_or_of_a_buyer_without_a_line_is_decided_as_eve
 
 
 def test_a_process_that_has_not_heard_of_lines_learns_of_them_by_its_first_order_of_a_buyer():
-    """Keys are only made where somebody has a line; the database says so, and the order is decided by it all the same."""
+    """Keys are only made where somebody has a line; the database says so, and the order is decided by it."""
     shop, buyer = open_sharing(), new_buyer(550)
     queries.expect_lines(False)
     assert queries.keys([buyer]) == []

@@ -15,7 +15,8 @@ CREATE FUNCTION ledger_post_v1(
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
 DECLARE
     debits bigint[]; credits bigint[]; units text[];  -- of each line: its accounts, and the unit of its transfer
-    wanted ledger_transfer[]; fresh ledger_transfer[];
+    count bigint;                                     -- how many transfers are new
+    wanted ledger_transfer[]; fresh ledger_transfer[];  -- all, and those that are new, where they differ
     line_merchant bigint[] := _merchant; line_transfer uuid[] := _transfer; line_amount bigint[] := _amount;
     said text[];                                      -- of each quota account that moved: what it holds now
     TELL CONSTANT integer := 85;                      -- of at most 87 bytes each stay below what a notice carries, 7,999
@@ -42,9 +43,11 @@ BEGIN
     ), written AS (
         INSERT INTO ledger_transfer SELECT * FROM wanted ON CONFLICT DO NOTHING RETURNING ledger_transfer.*
     )
-    SELECT (SELECT array_agg(w::ledger_transfer) FROM wanted w), (SELECT array_agg(t::ledger_transfer) FROM written t)
-    INTO wanted, fresh;
-    IF cardinality(fresh) IS DISTINCT FROM cardinality(wanted) THEN
+    SELECT n.fresh, CASE WHEN n.fresh < n.wanted THEN (SELECT array_agg(w::ledger_transfer) FROM wanted w) END,
+           CASE WHEN n.fresh < n.wanted THEN (SELECT array_agg(t::ledger_transfer) FROM written t) END
+    INTO count, wanted, fresh
+    FROM (SELECT (SELECT count(*) FROM wanted) AS wanted, (SELECT count(*) FROM written) AS fresh) n;
+    IF wanted IS NOT NULL THEN
         IF EXISTS (
             SELECT FROM unnest(wanted) w JOIN ledger_transfer t USING (merchant_id, id, unit) WHERE t.digest <> w.digest
         ) THEN
@@ -84,6 +87,6 @@ BEGIN
     FOR place IN 1 .. coalesce(cardinality(said), 0) BY TELL LOOP
         PERFORM pg_notify('houfu_limits', '[' || array_to_string(said[place : place + TELL - 1], ',') || ']');
     END LOOP;
-    RETURN cardinality(fresh);
+    RETURN count;
 END $$;
 GRANT EXECUTE ON FUNCTION ledger_post_v1 TO houfu_app;

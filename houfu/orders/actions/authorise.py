@@ -130,8 +130,10 @@ def _decide(asked: Sequence[Asked]) -> list[Decision]:
             for order, own_fen, pool_fen, temp_fen in zip(orders, own, pool, temp, strict=True)
         ]
     return [
-        Decision(order.id, *told, tuple(why.split(",")) if why else ())
-        for order, *told, why in zip(orders, states, repeated, own, pool, temp, tolerance, reasons, strict=True)
+        Decision(order.id, state, again, own_fen, pool_fen, temp_fen, over_fen, tuple(why.split(",")) if why else ())
+        for order, state, again, own_fen, pool_fen, temp_fen, over_fen, why in zip(
+            orders, states, repeated, own, pool, temp, tolerance, reasons, strict=True
+        )
     ]
 
 

@@ -17,9 +17,9 @@ log = logging.getLogger("houfu.intake")
 Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
 Answered = Callable[[list[Outcome]], None]
-DEEP = 8  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
+DEEP = 12  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
 HELP = 64  # orders for which another lane begins, or half a batch; fewer are not worth a call of their own
-WIDE = 4  # times a batch that a call takes at most because it is of many
+WIDE = 6  # times a batch that a call takes at most because it is of many
 
 
 def room(batch: int, merchants: int) -> int:

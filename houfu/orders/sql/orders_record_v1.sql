@@ -19,7 +19,7 @@ BEGIN
     SELECT _merchant[n], _id[n], _store[n], _amount[n], _buyer[n], _at[n], transfers[n], _no[n], _own[n], _pool[n],
            _temp[n], _tolerance[n], _pool_id[n], string_to_array(_reasons[n], ','),
            CASE WHEN _reasons[n] IS NULL THEN 'authorised' ELSE 'declined' END, _own[n], _pool[n], _temp[n], _tolerance[n]
-    FROM generate_series(1, cardinality(_id)) n
+    FROM (SELECT n FROM generate_series(1, cardinality(_id)) n ORDER BY _merchant[n], n) o
     WHERE _reasons[n] IS DISTINCT FROM 'store_unknown';
     IF NOT FOUND THEN RETURN; END IF;
     SELECT array_agg(_batch_merchant[s.of]) AS merchants, array_agg(_batch_actor[s.of]) AS actors,

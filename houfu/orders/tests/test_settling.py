@@ -258,3 +258,10 @@ def test_the_plans_of_money_functions_are_pinned():
     pinned = {row.proname for row in db.rows("SELECT proname FROM pg_proc WHERE proconfig @> %s", [pins])}
     assert pinned >= {"ledger_lock_v1", "ledger_open_v1", "ledger_post_v1", "limits_plan_v1", "orders_authorise_v1"}
     assert pinned >= {"orders_settle_v1", "orders_mature_v1"}
+
+
+def test_accounts_and_heads_are_found_along_their_keys_however_small_their_tables_were_at_first():
+    """A plan that reads a whole table of six rows would go on to read it when it has a million."""
+    pins = ["enable_hashjoin=off", "enable_mergejoin=off", "enable_material=off"]
+    pinned = {row.proname for row in db.rows("SELECT proname FROM pg_proc WHERE proconfig @> %s", [pins])}
+    assert pinned >= {"ledger_post_v1", "history_append_v1"}

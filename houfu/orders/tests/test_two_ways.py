@@ -148,6 +148,19 @@ def test_both_ways_stop_at_the_filing_gate(beyond, split, before, filed):
         assert taken == sum(amounts)
 
 
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_stores_that_stand_on_their_pool_alone_stop_at_the_filing_gate_together(beyond):
+    """G10: the quick way knows the gate where no store has own limit left."""
+    gate_fen, own_fen = 50_000_000, 10_000_000
+    one, other = (open_twin(own_fen, gate_fen + 20_000_000, 9, 0) for _ in range(2))
+    batch = [(0, 20_000_000), (1, 20_000_000), (2, 10_000_000 + beyond)]
+    for shop in (one, other):
+        assert legs(shop, [(place, own_fen) for place in range(3)]) == [(own_fen, 0, 0, 0)] * 3
+    answers = legs(one, batch)
+    assert answers == legs(other, batch, TOO_MUCH)
+    assert sum(answer[1] for answer in answers) == (gate_fen + beyond if beyond <= 0 else 40_000_000)
+
+
 @settings(max_examples=60, deadline=None)
 @given(caps=CAPS, filed=st.none() | MINUTES, first=st.integers(-5, 185), long=st.integers(0, 60), day=st.booleans())
 def test_one_instant_speaks_for_all_between_which_nothing_turns(caps, filed, first, long, day):

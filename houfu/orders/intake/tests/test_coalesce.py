@@ -178,7 +178,7 @@ def test_a_second_lane_helps_a_single_order_that_has_lingered():
 def test_a_merchant_with_few_orders_does_not_wait_for_one_with_many():
     async def steps():
         desk = Desk(is_open=False)
-        coalescer = Coalescer(desk, lanes=1, batch=24)
+        coalescer = Coalescer(desk, lanes=1, batch=36)
         tasks = await busy(coalescer, desk)
         tasks += asking(coalescer, *(f"A{n}" for n in range(40)), merchant_id=1)
         tasks += asking(coalescer, "B0", merchant_id=2) + asking(coalescer, "C0", "C1", "C2", merchant_id=3)
@@ -186,8 +186,8 @@ def test_a_merchant_with_few_orders_does_not_wait_for_one_with_many():
         desk.open.set()
         await asyncio.gather(*tasks)
         await coalescer.close()
-        assert {"B0", "C0", "C1", "C2", "A0", "A19"} <= set(desk.batches[1])
-        assert [len(batch) for batch in desk.batches] == [1, 24, 20]
+        assert {"B0", "C0", "C1", "C2", "A0", "A31"} <= set(desk.batches[1])
+        assert [len(batch) for batch in desk.batches] == [1, 36, 8]
 
     scenario(steps())
 
@@ -229,11 +229,11 @@ def test_of_more_than_a_batch_each_lane_takes_its_share_of_the_merchants():
 def test_a_call_for_many_takes_more_but_not_without_end():
     assert [room(1000, merchants) for merchants in (1, 125, 126, 400, 500, 9999)] == [
         1000,
-        1000,
-        1008,
-        3200,
-        4000,
-        4000,
+        1500,
+        1512,
+        4800,
+        6000,
+        6000,
     ]
 
 
@@ -284,6 +284,29 @@ def test_an_order_that_is_late_is_said_to_be_and_decided_all_the_same():
         desk.open.set()
         await coalescer.close()
         assert desk.batches == [["D1"]]
+
+    scenario(steps())
+
+
+def test_whoever_waits_too_long_is_told_so_in_the_order_in_which_they_came():
+    """One timer serves all: it goes on to the next when it has rung for one, and leaves out who has gone."""
+
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=1, patience=0.01)
+        told = []
+        for id in ("D1", "D2", "D3", "D4"):
+            (task,) = asking(coalescer, id)
+            task.add_done_callback(lambda task, id=id: told.append((id, task.cancelled())))
+            await settled()
+            if id == "D2":
+                task.cancel()
+        while len(told) < 4:
+            await asyncio.sleep(0)
+        assert told == [("D2", True), ("D1", False), ("D3", False), ("D4", False)]
+        desk.open.set()
+        await coalescer.close()
+        assert desk.batches == [["D1"]]  # the others had not had their turn when they were told
 
     scenario(steps())
 
