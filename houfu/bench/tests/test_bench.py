@@ -78,7 +78,7 @@ def test_orders_of_many_merchants_are_compared_with_those_of_one_pool():
     )
     assert (found["stores"], goals(found)) == (20, ["F6"])
     assert set(found["ratios"]) == {"copy", "unnest", "one_by_one", "hot"}
-    assert found["orders_a_call"] == 80  # four batches, as there are merchants enough
+    assert found["orders_a_call"] == 120  # six batches, as there are merchants enough
 
 
 @pytest.mark.slow
