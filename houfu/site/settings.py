@@ -12,6 +12,8 @@ from houfu.site import duties
 
 HOME = Path(os.environ.get("HOUFU_HOME", Path.home() / ".houfu")).expanduser()
 PATIENCE = "-c lock_timeout=2s -c statement_timeout=60s -c idle_in_transaction_session_timeout=30s"
+# Plans whose other ways are switched off look dear to servers before 18, which would compile them at each call.
+NO_JIT = "-c jit=off"
 
 
 def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
@@ -26,7 +28,7 @@ def _database(url: str, role: str, patience: str = PATIENCE) -> dict[str, Any]:
         "PORT": parts.port or "",
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"options": f"{patience} {role}".strip(), "prepare_threshold": 5},
+        "OPTIONS": {"options": f"{patience} {NO_JIT} {role}".strip(), "prepare_threshold": 5},
         "TEST": {"MIRROR": None},
     }
 

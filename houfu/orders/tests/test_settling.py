@@ -265,3 +265,8 @@ def test_accounts_and_heads_are_found_along_their_keys_however_small_their_table
     pins = ["enable_hashjoin=off", "enable_mergejoin=off", "enable_material=off"]
     pinned = {row.proname for row in db.rows("SELECT proname FROM pg_proc WHERE proconfig @> %s", [pins])}
     assert pinned >= {"ledger_post_v1", "history_append_v1"}
+
+
+def test_no_plan_is_compiled():
+    """It took PostgreSQL 15 a tenth of a second for each call, as pinned plans look dear to it."""
+    assert db.rows("SELECT current_setting('jit') AS jit")[0].jit == "off"
