@@ -91,9 +91,16 @@ def last_log(home):
     return (home / "postgres.log").read_text().rpartition("starting PostgreSQL")[2]
 
 
+def command_of(pid):
+    """Return what a process was started as, or nothing if it has ended meanwhile, as a server's helpers do."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
+
+
 def begin_recovery(home, server):
     """Kill one of its processes, so that the server begins to recover, and return before it has."""
-    (victim,) = (pid for pid in server._serving() if "checkpointer" in Path(f"/proc/{pid}/cmdline").read_text())
+    (victim,) = (pid for pid in server._serving() if "checkpointer" in command_of(pid))
     os.kill(victim, signal.SIGKILL)
     while "was interrupted" not in last_log(home):
         threading.Event().wait(0.001)
