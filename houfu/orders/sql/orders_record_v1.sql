@@ -31,7 +31,7 @@ BEGIN
                  orders_seal_v1(array_agg(orders_line_v1(_no[n], _id[n], _store[n], _amount[n], _buyer[n], _at[n], _own[n],
                      _pool[n], _temp[n], _tolerance[n], _pool_id[n], _reasons[n]) ORDER BY _no[n])) AS digest
           FROM generate_series(1, cardinality(_id)) n
-          WHERE _reasons[n] IS DISTINCT FROM 'store_unknown' GROUP BY _of[n]) s;
+          WHERE _reasons[n] IS DISTINCT FROM 'store_unknown' GROUP BY _of[n] ORDER BY _of[n]) s;  -- links in this order
 
     IF cardinality(array_remove(_line, NULL)) > 0 THEN
         PERFORM buyers_hold_v1(array_agg(w.line), array_agg(w.merchant_id), array_agg(w.id), array_agg(w.fen),
