@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Any
 
 from houfu.kernel.db import OutcomeUnknown
 from houfu.kernel.errors import Busy, Refused
@@ -16,7 +17,7 @@ from houfu.orders.intake.threads import Threads
 log = logging.getLogger("houfu.intake")
 Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
-Answered = Callable[[list[Outcome]], None]
+Tell = Callable[[Outcome], None]
 DEEP = 12  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
 HELP = 64  # orders for which another lane begins, or half a batch; fewer are not worth a call of their own
 WIDE = 6  # times a batch that a call takes at most because it is of many
@@ -59,78 +60,41 @@ class IntakeFailed(Refused):
     status = 500
 
 
-class Request:
-    """Orders asked for in one breath, and what became of them so far."""
+class Waiting:
+    """An order that waits for its decision, and whoever is to be told: nobody once they were, or have gone."""
 
-    __slots__ = ("_answered", "_asked", "_left", "_open", "_outcomes", "over")
+    __slots__ = ("asked", "ends", "tell")
 
-    def __init__(self, asked: Sequence[Asked], answered: Answered, open_: "Open") -> None:
-        self._asked, self._answered, self._open, self._left = asked, answered, open_, len(asked)
-        self._outcomes: list[Outcome | None] = [None] * len(asked)
-        self.over = False
-        open_.add(self)
+    def __init__(self, asked: Asked, tell: Tell, ends: float) -> None:
+        self.asked, self.ends = asked, ends
+        self.tell: Tell | None = tell
+
+    def forget(self) -> None:
+        """Nobody waits any more: if it has not had its turn, it is not decided."""
+        self.tell = None
+
+
+class _Together:
+    """Orders asked for in one breath, answered once all of them are told of."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._outcomes: list[Any] = [None] * count
+        self.answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def put(self, place: int, outcome: Outcome) -> None:
         self._outcomes[place] = outcome
         self._left -= 1
-        if not self._left:
-            self._answer()
-
-    def give_up(self) -> None:
-        """Answer with what there is; the time is over for the rest."""
-        pairs = zip(self._asked, self._outcomes, strict=True)
-        self._outcomes = [had or IntakeDeadline(id=asked.order.id) for asked, had in pairs]
-        self._answer()
-
-    def forget(self) -> None:
-        """Nobody waits any more: what has not had its turn is not decided."""
-        if not self.over:
-            self.over = True
-            self._open.drop(self)
-
-    def _answer(self) -> None:
-        if not self.over:
-            self.forget()
-            self._answered(self._outcomes)  # type: ignore[arg-type]  # none of them is open any more
+        if not self._left and not self.answer.done():
+            self.answer.set_result(self._outcomes)
 
 
-class Open:
-    """The requests that are not answered yet, the oldest first. All wait equally long, so one timer serves them all.
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """Orders that a lane decides now, and of which merchants they are."""
 
-    Args:
-        patience: seconds after which a request is answered with what there is.
-    """
-
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
-        self._ends: OrderedDict[Request, float] = OrderedDict()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, request: Request) -> None:
-        loop = asyncio.get_running_loop()
-        self._ends[request] = loop.time() + self._patience
-        if self._timer is None:
-            self._timer = loop.call_later(self._patience, self._ring)
-
-    def drop(self, request: Request) -> None:
-        del self._ends[request]
-
-    def _ring(self) -> None:
-        """Answer whoever has waited long enough, and set the timer for the next."""
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        while self._ends:
-            request, ends = next(iter(self._ends.items()))
-            if ends > loop.time():
-                self._timer = loop.call_at(ends, self._ring)
-                return
-            request.give_up()
-
-
-class _Waiting(NamedTuple):
-    asked: Asked
-    request: Request
-    place: int
+    taken: list[Waiting]
+    merchants: set[int]
 
 
 @dataclass
@@ -160,20 +124,18 @@ class Coalescer:
     patience: float = 10
     linger: float = 0.02
     pause: float = 0.2
-    _queues: OrderedDict[int, deque[_Waiting]] = field(default_factory=OrderedDict)
+    _queues: OrderedDict[int, deque[Waiting]] = field(default_factory=OrderedDict)
     _count: int = 0
-    _busy: int = 0
-    _flying: Counter[int] = field(default_factory=Counter)
+    _flights: list[_Flight] = field(default_factory=list)
     _woken: bool = False
     _lingering: asyncio.TimerHandle | None = None
+    _late: asyncio.TimerHandle | None = None
     _closing: bool = False
 
     def __post_init__(self) -> None:
         self._threads = Threads(self.lanes, "decide")
-        self._open = Open(self.patience)
         self._help = min(HELP, self.batch // 2)
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._rested = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -183,7 +145,7 @@ class Coalescer:
     @property
     def idle(self) -> bool:
         """Whether nothing waits and nothing is being decided."""
-        return self._idle.is_set()
+        return not self._count and not self._flights
 
     async def ask(self, asked: Asked) -> Decision:
         """Have an order decided.
@@ -193,7 +155,13 @@ class Coalescer:
             IntakeDeadline: it was, but its decision did not come in time.
             Refused: it is not well formed, or not its asker's to ask.
         """
-        (outcome,) = await self.ask_all([asked])
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        waiting = self.put(asked, lambda outcome: None if answer.done() else answer.set_result(outcome))
+        try:
+            outcome = await answer
+        except asyncio.CancelledError:
+            waiting.forget()
+            raise
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -204,35 +172,31 @@ class Coalescer:
         Raises:
             IntakeFull, IntakeClosing: none of them was taken.
         """
-        if not asked and not self._closing:
+        self._admit(len(asked))
+        if not asked:
             return []
-        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        request = self.put(asked, lambda outcomes: None if answer.done() else answer.set_result(outcomes))
+        together = _Together(len(asked))
+        ends = asyncio.get_running_loop().time() + self.patience
+        all_ = [Waiting(each, partial(together.put, place), ends) for place, each in enumerate(asked)]
+        for each in all_:
+            self._line_up(each)
         try:
-            return await answer
-        finally:
-            request.forget()
+            return await together.answer
+        except asyncio.CancelledError:
+            for each in all_:
+                each.forget()
+            raise
 
-    def put(self, asked: Sequence[Asked], answered: Answered) -> Request:
-        """Take orders and return at once; `answered` is told what became of each, later, in the same thread.
+    def put(self, asked: Asked, tell: Tell) -> Waiting:
+        """Take an order and return at once; `tell` is called with what became of it, later, in the same thread.
 
         Raises:
-            IntakeFull, IntakeClosing: none of them was taken.
+            IntakeFull, IntakeClosing: it was not taken.
         """
-        if self._closing:
-            raise IntakeClosing()
-        if self._count + len(asked) > max(self.queue, len(asked)):
-            raise IntakeFull(waiting=self._count)
-        request = Request(asked, answered, self._open)
-        for place, each in enumerate(asked):
-            waiting = self._queues.get(each.order.merchant_id)
-            if waiting is None:
-                waiting = self._queues[each.order.merchant_id] = deque()
-            waiting.append(_Waiting(each, request, place))
-        self._count += len(asked)
-        self._idle.clear()
-        self._wake()
-        return request
+        self._admit(1)
+        waiting = Waiting(asked, tell, asyncio.get_running_loop().time() + self.patience)
+        self._line_up(waiting)
+        return waiting
 
     def refuse_more(self) -> None:
         """Take no more orders from now on; those that wait are decided."""
@@ -241,15 +205,55 @@ class Coalescer:
     async def close(self) -> None:
         """Take no more, and return once all that waits has its answer."""
         self.refuse_more()
-        await self._idle.wait()
+        if not self.idle:
+            await self._rested.wait()
         self._threads.close()
+
+    def _admit(self, count: int) -> None:
+        """Refuse more than can be decided soon; of an empty queue, whatever comes in one breath is admitted."""
+        if self._closing:
+            raise IntakeClosing()
+        if self._count + count > max(self.queue, count):
+            raise IntakeFull(waiting=self._count)
+
+    def _line_up(self, waiting: Waiting) -> None:
+        merchant_id = waiting.asked.order.merchant_id
+        queue = self._queues.get(merchant_id)
+        if queue is None:
+            queue = self._queues[merchant_id] = deque()
+        queue.append(waiting)
+        self._count += 1
+        if not self._woken and len(self._flights) < self.lanes:
+            self._wake()
+        if self._late is None:
+            self._late = asyncio.get_running_loop().call_at(waiting.ends, self._tell_late)
+
+    def _tell_late(self) -> None:
+        """Answer whoever has waited too long, the oldest first, and come again when the next has.
+
+        All wait equally long, so the first in each queue is its oldest. It comes a hundred times within that at most.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        late = [each for flight in self._flights for each in flight.taken if each.ends <= now]
+        for merchant_id, queue in list(self._queues.items()):
+            while queue and queue[0].ends <= now:
+                late.append(queue.popleft())
+                self._count -= 1
+            if not queue:
+                del self._queues[merchant_id]
+        for each in sorted(late, key=lambda each: each.ends):
+            _told(each, IntakeDeadline(id=each.asked.order.id))
+        ends = [each.ends for flight in self._flights for each in flight.taken if each.tell]
+        ends += [queue[0].ends for queue in self._queues.values()]
+        self._late = loop.call_at(max(min(ends), now + self.patience / 100), self._tell_late) if ends else None
 
     def _wake(self) -> None:
         """See to it that a free lane begins when it is worth it, with all that arrives in this turn of the loop."""
-        if not self._count or self._busy == self.lanes:
+        if not self._count or len(self._flights) == self.lanes:
             return
         loop = asyncio.get_running_loop()
-        if not self._busy or self._count >= self._help:
+        if not self._flights or self._count >= self._help:
             self._stop_lingering()
             if not self._woken:
                 self._woken = True
@@ -265,14 +269,13 @@ class Coalescer:
     def _begin(self) -> None:
         self._woken = False
         self._stop_lingering()
-        if self._busy == self.lanes:
+        if len(self._flights) == self.lanes:
             return
         taken = self._take()
         if taken:
-            self._busy += 1
-            merchants = {asked.order.merchant_id for asked, _, _ in taken}
-            self._flying.update(merchants)
-            self._threads.submit(self._work, asyncio.get_running_loop(), taken, merchants)
+            flight = _Flight(taken, {each.asked.order.merchant_id for each in taken})
+            self._flights.append(flight)
+            self._threads.submit(self._work, asyncio.get_running_loop(), flight)
         self._wake()
         self._rest()
 
@@ -281,48 +284,50 @@ class Coalescer:
 
         Once more waits than a batch, a lane leaves their share to the others that are free.
         """
-        chosen = [merchant_id for merchant_id in self._queues if merchant_id not in self._flying] or list(self._queues)
-        return chosen if self._count <= self.batch else chosen[: -(-len(self._queues) // (self.lanes - self._busy))]
+        worked_for = set().union(*(flight.merchants for flight in self._flights))
+        chosen = [merchant_id for merchant_id in self._queues if merchant_id not in worked_for] or list(self._queues)
+        return chosen if self._count <= self.batch else chosen[: -(-len(self._queues) // self._free)]
 
-    def _take(self) -> list[_Waiting]:
+    @property
+    def _free(self) -> int:
+        return self.lanes - len(self._flights)
+
+    def _take(self) -> list[Waiting]:
         """Take what one call decides: a like share of every merchant that it is for, in turn."""
-        taken: list[_Waiting] = []
+        taken: list[Waiting] = []
         chosen = self._choose()
-        limit = min(room(self.batch, len(chosen)), max(self._help, -(-self._count // (self.lanes - self._busy))))
+        limit = min(room(self.batch, len(chosen)), max(self._help, -(-self._count // self._free)))
         while chosen and len(taken) < limit:
             share = max(1, (limit - len(taken)) // len(chosen))
             left = []
             for merchant_id in chosen:
-                waiting = self._queues.pop(merchant_id)
-                for _ in range(min(share, len(waiting), limit - len(taken))):
-                    each = waiting.popleft()
-                    self._count -= 1
-                    if not each.request.over:  # else whoever asked has gone, or waited too long
-                        taken.append(each)
-                if waiting:
-                    self._queues[merchant_id] = waiting
+                queue = self._queues.pop(merchant_id)
+                first = [queue.popleft() for _ in range(min(share, len(queue), limit - len(taken)))]
+                self._count -= len(first)
+                taken += [each for each in first if each.tell]  # else whoever asked has gone
+                if queue:
+                    self._queues[merchant_id] = queue
                     left.append(merchant_id)
                 if len(taken) == limit:
                     break
             chosen = left
         return taken
 
-    def _work(self, loop: asyncio.AbstractEventLoop, taken: Sequence[_Waiting], merchants: set[int]) -> None:
-        loop.call_soon_threadsafe(self._end, taken, merchants, self._decided(taken))
+    def _work(self, loop: asyncio.AbstractEventLoop, flight: _Flight) -> None:
+        loop.call_soon_threadsafe(self._end, flight, self._decided(flight.taken))
 
-    def _end(self, taken: Sequence[_Waiting], merchants: set[int], outcomes: Sequence[Outcome]) -> None:
-        self._busy -= 1
-        self._flying -= Counter(merchants)
-        for (_, request, place), outcome in zip(taken, outcomes, strict=True):
-            request.put(place, outcome)
+    def _end(self, flight: _Flight, outcomes: Sequence[Outcome]) -> None:
+        self._flights.remove(flight)
+        for each, outcome in zip(flight.taken, outcomes, strict=True):
+            _told(each, outcome)
         self._wake()
         self._rest()
 
     def _rest(self) -> None:
-        if not self._count and not self._busy:
-            self._idle.set()
+        if self._closing and self.idle:
+            self._rested.set()
 
-    def _decided(self, taken: Sequence[_Waiting]) -> list[Outcome]:
+    def _decided(self, taken: Sequence[Waiting]) -> list[Outcome]:
         """Decide a batch in this thread; one bad order among them is found by halving and fails alone.
 
         A lost connection leaves it open whether the batch was committed: the same ids are asked again, for as long as
@@ -333,7 +338,7 @@ class Coalescer:
             try:
                 return list(self.decide(asked))
             except (OutcomeUnknown, Busy) as refusal:
-                if all(each.request.over for each in taken):
+                if not any(each.tell for each in taken):
                     return [refusal] * len(taken)
                 log.warning("%s orders are asked for again: %s", len(taken), refusal)
                 threading.Event().wait(self.pause)
@@ -345,3 +350,11 @@ class Coalescer:
                     return [IntakeFailed(id=asked[0].order.id)]
                 half = len(taken) // 2
                 return self._decided(taken[:half]) + self._decided(taken[half:])
+
+
+def _told(waiting: Waiting, outcome: Outcome) -> None:
+    """Tell whoever waits for an order, once."""
+    tell = waiting.tell
+    if tell is not None:
+        waiting.tell = None
+        tell(outcome)

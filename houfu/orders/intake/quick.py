@@ -14,7 +14,7 @@ from houfu.kernel.errors import Refused
 from houfu.orders.actions import Asked
 from houfu.orders.intake import forms
 from houfu.orders.intake.app import PROBLEM, wait
-from houfu.orders.intake.coalesce import IntakeFailed, Outcome, Request
+from houfu.orders.intake.coalesce import IntakeFailed, Outcome, Waiting
 from houfu.orders.intake.forms import BODY_MAX, TooLarge
 from houfu.people.actor import Actor
 
@@ -69,13 +69,13 @@ class _Quick:
         self.disconnected = False
         self.response_complete = False
         self._asked: Asked | None = None
-        self._request: Request | None = None
+        self._waiting: Waiting | None = None
 
     def set(self) -> None:
         """Look at what has come: the order, too much of it, or the end of the connection."""
         if self.disconnected:
-            if self._request:
-                self._request.forget()
+            if self._waiting:
+                self._waiting.forget()
         elif len(self.body) > BODY_MAX:
             self._refuse(TooLarge(most=BODY_MAX))
         elif not self.more_body and self._asked is None and not self.response_complete:
@@ -85,14 +85,13 @@ class _Quick:
         door: Door = self._protocol.config.app  # type: ignore[assignment]
         try:
             self._asked = forms.read_order(bytes(self.body), self._by)
-            self._request = door.coalescer.put([self._asked], self._answer)
+            self._waiting = door.coalescer.put(self._asked, self._answer)
         except Refused as refusal:
             self._refuse(refusal)
         except Exception:
             self._fail()
 
-    def _answer(self, outcomes: list[Outcome]) -> None:
-        (outcome,) = outcomes
+    def _answer(self, outcome: Outcome) -> None:
         assert self._asked
         try:
             if isinstance(outcome, Exception):
