@@ -9,11 +9,14 @@ CREATE FUNCTION limits_book_v1(
     _temp bigint[], _tolerance bigint[], _pool_id bigint[], _gate bigint[], _planned boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    line record; drawn record;
+    line record; drawn record; holds boolean;
 BEGIN
     SELECT array_agg(s.merchant_id) AS merchants, array_agg(s.transfer) AS transfers, array_agg(s.ends) AS ats,
            array_agg(s.begins) AS begins, array_agg(s.store_id) AS stores, array_agg(l.debit) AS debits,
-           array_agg(l.credit) AS credits, array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens
+           array_agg(l.credit) AS credits, array_agg(l.credit_owner) AS owners, array_agg(l.fen) AS fens,
+           CASE WHEN bool_and(l.credit = 'q:pool:free') AND min(s.merchant_id) = max(s.merchant_id)
+                AND min(l.credit_owner) = max(l.credit_owner) THEN min(l.credit_owner) END AS one_pool,
+           min(s.begins) AS first, max(s.ends) AS last
     INTO line
     FROM (SELECT _transfer[n] AS transfer, _merchant[n] AS merchant_id, _store[n] AS store_id, _pool_id[n] AS pool_id,
                  min(_at[n]) AS begins, max(_at[n]) AS ends, sum(_own[n])::bigint AS own, sum(_pool[n])::bigint AS pool,
@@ -31,11 +34,19 @@ BEGIN
         line.debits, line.stores, line.credits, line.owners, line.fens);
     IF NOT _planned OR NOT line.credits && '{q:pool:free,q:temp:free}' THEN RETURN; END IF;
 
+    IF line.one_pool IS NOT NULL THEN  -- most batches that draw on a pool draw on nothing else
+        SELECT count(*) = cardinality(line.stores) INTO holds
+        FROM limits_reach_v1(line.merchants[1], line.stores, _gate[1], line.first, line.last) r
+        WHERE r.own_free_fen = 0 AND r.over_fen <= 0 AND r.pool_id = line.one_pool AND NOT r.dynamic
+          AND r.turns IS NOT TRUE AND r.pool_free_fen >= 0;
+        IF holds THEN RETURN; END IF;
+    END IF;
     SELECT array_agg(s.merchant_id) AS merchants, array_agg(r.pool_id) AS pools, array_agg(s.pool_id) AS drawn_from,
            array_agg(s.begins) AS begins, array_agg(s.ends) AS ends, array_agg(r.pool_used_fen) AS used_fens,
            array_agg(s.lent AND coalesce(r.room_fen, 1) > 0) AS skipped, array_agg(r.dynamic) AS dynamic,
            bool_or(r.dynamic) AS any_dynamic,
-           bool_or(r.own_free_fen <> 0 OR r.over_fen > 0 OR r.turns OR r.pool_free_fen < 0 AND s.pool_id IS NOT NULL
+           bool_or(r.store_id IS NULL OR r.own_free_fen <> 0 OR r.over_fen > 0 OR r.turns
+                   OR r.pool_free_fen < 0 AND s.pool_id IS NOT NULL
                    OR r.pool_id IS DISTINCT FROM coalesce(s.pool_id, r.pool_id)
                    OR s.lent AND coalesce(r.room_fen, 1) > 0 AND r.dynamic IS NOT TRUE) AS broken
     INTO drawn
@@ -44,7 +55,7 @@ BEGIN
           FROM unnest(line.merchants, line.stores, line.credits, line.owners, line.begins, line.ats)
                l (merchant_id, store_id, credit, owner, begins, ends)
           WHERE l.credit IN ('q:pool:free', 'q:temp:free') GROUP BY 1, 2) s
-    LEFT JOIN LATERAL limits_reach_v1(s.merchant_id, s.store_id, _gate[1], s.begins, s.ends) r ON true;
+    LEFT JOIN LATERAL limits_reach_v1(s.merchant_id, ARRAY[s.store_id], _gate[1], s.begins, s.ends) r ON true;
     IF drawn.any_dynamic AND drawn.broken IS NOT TRUE THEN
         SELECT bool_or(t.turns OR p.drawn AND p.used_fen > u.usable_fen OR p.skipped AND p.used_fen < u.usable_fen)
         INTO drawn.broken

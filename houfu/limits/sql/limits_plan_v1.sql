@@ -4,7 +4,8 @@
 -- `_gate` is what of a pool may be used unfiled, by the policy at each demand's instant (limits_pool_usable_v1).
 -- Nothing is locked. Whoever books the plan with limits_book_v1 learns whether it still holds.
 -- It asks step by step, as most batches stand on own limit alone, or on one pool alone: what they do not need is not
--- even begun. Arrays of a record have the same order, an element for each store, or for each pool.
+-- even begun. Arrays of a record have the same order, an element for each store, or for each pool. Places in them are
+-- searched for only where stores are FEW.
 CREATE FUNCTION limits_plan_v1(_merchant bigint[], _store bigint[], _amount bigint[], _at timestamptz[],
                                _gate bigint[])
     RETURNS TABLE (own_fen bigint[], pool_fen bigint[], temp_fen bigint[], pool_id bigint[])
@@ -14,7 +15,8 @@ AS $$
 DECLARE
     count CONSTANT integer := cardinality(_amount);
     none CONSTANT bigint[] := array_fill(0::bigint, ARRAY[count]);
-    own record; reach record;
+    FEW CONSTANT integer := 100;
+    own record; reach record; one_pool bigint;
     cap_merchant bigint[]; cap_pool bigint[]; cap_usable bigint[]; cap_turns boolean;  -- of each pool that is dynamic
 BEGIN
     SELECT array_agg(t.merchant_id) AS merchants, array_agg(t.store_id) AS stores, array_agg(t.fen) AS fens,
@@ -22,7 +24,9 @@ BEGIN
            bool_and(coalesce(s.state = 'active', false) AND NOT EXISTS (
                SELECT FROM limits_loan l WHERE l.merchant_id = t.merchant_id AND l.store_id = t.store_id
                AND l.state <> 'repaid' AND l.due_at < t.ends)) AS may_draw,
-           bool_and(t.fen <= coalesce(o.balance_fen, 0)) AS enough
+           bool_and(t.fen <= coalesce(o.balance_fen, 0)) AS enough, min(t.begins) AS first, max(t.ends) AS last,
+           count(*) <= FEW AND bool_and(coalesce(o.balance_fen, 0) = 0)
+               AND min(t.merchant_id) = max(t.merchant_id) AS from_one_pool
     INTO own
     FROM (SELECT _merchant[n] AS merchant_id, _store[n] AS store_id, sum(_amount[n])::bigint AS fen, min(_at[n]) AS begins,
                  max(_at[n]) AS ends
@@ -39,23 +43,29 @@ BEGIN
     END IF;
     IF array_remove(_gate, _gate[1]) <> '{}' THEN RETURN; END IF;
 
+    IF own.from_one_pool THEN
+        SELECT min(r.pool_id) INTO one_pool
+        FROM limits_reach_v1(own.merchants[1], own.stores, _gate[1], own.first, own.last) r
+        CROSS JOIN LATERAL (SELECT own.fens[array_position(own.stores, r.store_id)] AS fen) w
+        HAVING count(*) FILTER (WHERE w.fen <= -r.over_fen AND r.room_fen IS NOT NULL AND NOT r.dynamic
+                                      AND r.turns IS NOT TRUE) = cardinality(own.stores)
+           AND min(r.pool_id) = max(r.pool_id) AND count(r.pool_id) = count(*) AND sum(w.fen) <= min(r.pool_free_fen);
+        IF one_pool IS NOT NULL THEN
+            own_fen := none; pool_fen := _amount; temp_fen := none; pool_id := array_fill(one_pool, ARRAY[count]);
+            RETURN NEXT; RETURN;
+        END IF;
+    END IF;
+
     SELECT array_agg(r.pool_id) AS pools, array_agg(r.room_fen) AS room_fens, array_agg(r.over_fen) AS over_fens,
            array_agg(r.pool_free_fen) AS free_fens, array_agg(r.pool_used_fen) AS used_fens,
            array_agg(r.temp_free_fen) AS temp_fens, array_agg(r.dynamic) AS dynamic,
-           bool_or(r.dynamic) AS any_dynamic, bool_or(r.turns OR w.fen > w.own_fen AND r.room_fen IS NULL) AS unsure,
-           bool_and(w.own_fen = 0 AND w.fen <= -r.over_fen AND r.pool_id IS NOT NULL AND NOT r.dynamic)
-               AND min(w.merchant_id) = max(w.merchant_id) AND min(r.pool_id) = max(r.pool_id)
-               AND sum(w.fen) <= min(r.pool_free_fen) AS from_one_pool
+           bool_or(r.dynamic) AS any_dynamic, bool_or(r.turns OR w.fen > w.own_fen AND r.room_fen IS NULL) AS unsure
     INTO reach
     FROM unnest(own.merchants, own.stores, own.fens, own.free_fens, own.begins, own.ends)
          w (merchant_id, store_id, fen, own_fen, begins, ends)
-    LEFT JOIN LATERAL (SELECT * FROM limits_reach_v1(w.merchant_id, w.store_id, _gate[1], w.begins, w.ends)
+    LEFT JOIN LATERAL (SELECT * FROM limits_reach_v1(w.merchant_id, ARRAY[w.store_id], _gate[1], w.begins, w.ends)
                        WHERE w.fen > w.own_fen) r ON true;
     IF reach.unsure THEN RETURN; END IF;
-    IF reach.from_one_pool THEN
-        own_fen := none; pool_fen := _amount; temp_fen := none; pool_id := array_fill(reach.pools[1], ARRAY[count]);
-        RETURN NEXT; RETURN;
-    END IF;
     IF reach.any_dynamic THEN
         SELECT array_agg(p.merchant_id), array_agg(p.pool_id), array_agg(u.usable_fen), bool_or(t.turns)
         INTO cap_merchant, cap_pool, cap_usable, cap_turns
