@@ -132,11 +132,12 @@ def load(places: Sequence[Place], label: str, count: int) -> Iterator[Asked]:
     """
     at = clock.now() - AGO
     step = timedelta(microseconds=1)
+    buyers = [f"buyer{number}" for number in range(9973)]
     for number in range(count):
         place = places[number * _STRIDE % (1 << 32) % len(places)]
         at += step
         order = NewOrder(
-            place.merchant_id, f"{label}-{number:09d}", place.store_id, 1 + number % 4, at, f"buyer{number % 9973}"
+            place.merchant_id, f"{label}-{number:09d}", place.store_id, 1 + number % 4, at, buyers[number % 9973]
         )
         yield Asked(place.asker, order)
 

@@ -102,8 +102,8 @@ async def _calls(places: list[Place], callers: int, seconds: int) -> dict[str, A
     load: Iterator[orders.Asked] = scene.load(places, "call", 1_000_000_000)
     begins = time.perf_counter() + WARM_UP * seconds
     ends = begins + seconds
-    each_second: Counter[int] = Counter()
     laps: list[float] = []
+    answered: list[float] = []
     declined = 0
 
     async def call() -> None:
@@ -114,12 +114,14 @@ async def _calls(places: list[Place], callers: int, seconds: int) -> dict[str, A
             now = time.perf_counter()
             if begins <= now < ends:
                 laps.append(now - began)
-                each_second[int(now - begins)] += 1
-                declined += decision.state != "authorised"
+                answered.append(now)
+                if decision.state != "authorised":
+                    declined += 1
             began = now
 
     await asyncio.gather(*(call() for _ in range(callers)))
     await coalescer.close()
+    each_second = Counter(int(now - begins) for now in answered)
     return {
         "declined": declined, "laps": laps, "seconds": [each_second[second] for second in range(seconds)],
     }  # fmt: skip

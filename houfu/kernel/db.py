@@ -8,12 +8,13 @@ from functools import lru_cache, wraps
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import psycopg
-from django.db import Error, InterfaceError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, connection, connections, transaction
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import args_row, namedtuple_row
 
 from houfu.kernel import isolation
 from houfu.kernel.arrays import encoded
+from houfu.kernel.backend.base import DatabaseWrapper
 from houfu.kernel.errors import Busy, Forbidden, Invalid, Refused
 
 P = ParamSpec("P")
@@ -163,7 +164,8 @@ def gathered(name: str, close: Callable[[list[Any]], None]) -> list[Any]:
 
 def call(function: str, *args: Any) -> list[Any]:
     """Call an SQL function inside an action and return its rows as named tuples; lists go as binary arrays."""
-    alone = not connection.in_atomic_block
+    here = _here()
+    alone = not here.in_atomic_block
     if alone:
         if not getattr(_closing, "may_call", False):
             raise RuntimeError(f"{function} needs an action around it")
@@ -175,8 +177,8 @@ def call(function: str, *args: Any) -> list[Any]:
         raise OutOfRange() from error
     if not alone:
         return rows(within, bound, binary=True)
-    connection.ensure_connection()
-    return _fetched(by_itself, [connection.word(), *bound], namedtuple_row, binary=True)  # type: ignore[attr-defined]
+    here.ensure_connection()
+    return _fetched(here, by_itself, [here.word(), *bound], namedtuple_row, binary=True)
 
 
 def rows(
@@ -192,15 +194,23 @@ def rows(
         into: what to make of each row's columns, in their order; named tuples unless given.
         binary: whether the rows come in binary form.
     """
-    connection.ensure_connection()
-    with connection.own_transaction():  # type: ignore[attr-defined]  # of our backend
-        return _fetched(statement, params, args_row(into) if into else namedtuple_row, binary=binary)
+    here = _here()
+    here.ensure_connection()
+    with here.own_transaction():
+        return _fetched(here, statement, params, args_row(into) if into else namedtuple_row, binary=binary)
 
 
-def _fetched(statement: str, params: Sequence[Any] | dict[str, Any], factory: Any, *, binary: bool) -> list[Any]:
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection, row_factory=factory) as cursor:
+def _here() -> DatabaseWrapper:
+    """Return this thread's connection itself; each question to Django's proxy of it looks it up anew."""
+    return connections[DEFAULT_DB_ALIAS]  # type: ignore[return-value]  # it is of our backend
+
+
+def _fetched(
+    here: DatabaseWrapper, statement: str, params: Sequence[Any] | dict[str, Any], factory: Any, *, binary: bool
+) -> list[Any]:
+    with here.wrap_database_errors, psycopg.Cursor(here.connection, row_factory=factory) as cursor:
         cursor.execute(statement, params, binary=binary)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if cursor.rownumber is not None else []
 
 
 @contextmanager
