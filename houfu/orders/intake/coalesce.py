@@ -6,7 +6,6 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from houfu.kernel.db import OutcomeUnknown
@@ -17,7 +16,7 @@ from houfu.orders.intake.threads import Threads
 log = logging.getLogger("houfu.intake")
 Decide = Callable[[Sequence[Asked]], Sequence[Decision]]
 Outcome = Decision | Exception
-Tell = Callable[[Outcome], None]
+Tell = Callable[[Outcome, int], None]
 DEEP = 12  # orders of each merchant that a call of many takes: what it costs for a merchant is paid once for them
 HELP = 64  # orders for which another lane begins, or half a batch; fewer are not worth a call of their own
 WIDE = 6  # times a batch that a call takes at most because it is of many
@@ -61,12 +60,17 @@ class IntakeFailed(Refused):
 
 
 class Waiting:
-    """An order that waits for its decision, and whoever is to be told: nobody once they were, or have gone."""
+    """An order that waits for its decision, and whoever is to be told: nobody once they were, or have gone.
 
-    __slots__ = ("asked", "ends", "tell")
+    Args:
+        ends: when it has waited too long, by the loop's clock.
+        place: among those that were asked for in one breath.
+    """
 
-    def __init__(self, asked: Asked, tell: Tell, ends: float) -> None:
-        self.asked, self.ends = asked, ends
+    __slots__ = ("asked", "ends", "place", "tell")
+
+    def __init__(self, asked: Asked, tell: Tell, ends: float, place: int = 0) -> None:
+        self.asked, self.ends, self.place = asked, ends, place
         self.tell: Tell | None = tell
 
     def forget(self) -> None:
@@ -82,7 +86,7 @@ class _Together:
         self._outcomes: list[Any] = [None] * count
         self.answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
-    def put(self, place: int, outcome: Outcome) -> None:
+    def put(self, outcome: Outcome, place: int) -> None:
         self._outcomes[place] = outcome
         self._left -= 1
         if not self._left and not self.answer.done():
@@ -156,7 +160,7 @@ class Coalescer:
             Refused: it is not well formed, or not its asker's to ask.
         """
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        waiting = self.put(asked, lambda outcome: None if answer.done() else answer.set_result(outcome))
+        waiting = self.put(asked, lambda outcome, _: None if answer.done() else answer.set_result(outcome))
         try:
             outcome = await answer
         except asyncio.CancelledError:
@@ -177,9 +181,8 @@ class Coalescer:
             return []
         together = _Together(len(asked))
         ends = asyncio.get_running_loop().time() + self.patience
-        all_ = [Waiting(each, partial(together.put, place), ends) for place, each in enumerate(asked)]
-        for each in all_:
-            self._line_up(each)
+        all_ = [Waiting(each, together.put, ends, place) for place, each in enumerate(asked)]
+        self._line_up(all_)
         try:
             return await together.answer
         except asyncio.CancelledError:
@@ -188,14 +191,14 @@ class Coalescer:
             raise
 
     def put(self, asked: Asked, tell: Tell) -> Waiting:
-        """Take an order and return at once; `tell` is called with what became of it, later, in the same thread.
+        """Take an order and return at once; `tell` is called with what became of it and 0, later, in the same thread.
 
         Raises:
             IntakeFull, IntakeClosing: it was not taken.
         """
         self._admit(1)
         waiting = Waiting(asked, tell, asyncio.get_running_loop().time() + self.patience)
-        self._line_up(waiting)
+        self._line_up([waiting])
         return waiting
 
     def refuse_more(self) -> None:
@@ -216,17 +219,18 @@ class Coalescer:
         if self._count + count > max(self.queue, count):
             raise IntakeFull(waiting=self._count)
 
-    def _line_up(self, waiting: Waiting) -> None:
-        merchant_id = waiting.asked.order.merchant_id
-        queue = self._queues.get(merchant_id)
-        if queue is None:
-            queue = self._queues[merchant_id] = deque()
-        queue.append(waiting)
-        self._count += 1
+    def _line_up(self, all_: Sequence[Waiting]) -> None:
+        for waiting in all_:
+            merchant_id = waiting.asked.order.merchant_id
+            queue = self._queues.get(merchant_id)
+            if queue is None:
+                queue = self._queues[merchant_id] = deque()
+            queue.append(waiting)
+        self._count += len(all_)
         if not self._woken and len(self._flights) < self.lanes:
             self._wake()
         if self._late is None:
-            self._late = asyncio.get_running_loop().call_at(waiting.ends, self._tell_late)
+            self._late = asyncio.get_running_loop().call_at(all_[0].ends, self._tell_late)
 
     def _tell_late(self) -> None:
         """Answer whoever has waited too long, the oldest first, and come again when the next has.
@@ -357,4 +361,4 @@ def _told(waiting: Waiting, outcome: Outcome) -> None:
     tell = waiting.tell
     if tell is not None:
         waiting.tell = None
-        tell(outcome)
+        tell(outcome, waiting.place)

@@ -91,7 +91,7 @@ class _Quick:
         except Exception:
             self._fail()
 
-    def _answer(self, outcome: Outcome) -> None:
+    def _answer(self, outcome: Outcome, _: int) -> None:
         assert self._asked
         try:
             if isinstance(outcome, Exception):
