@@ -38,7 +38,7 @@ BEGIN
         SELECT count(*) = cardinality(line.stores) INTO holds
         FROM limits_reach_v1(line.merchants[1], line.stores, _gate[1], line.first, line.last) r
         WHERE r.own_free_fen = 0 AND r.over_fen <= 0 AND r.pool_id = line.one_pool AND NOT r.dynamic
-          AND r.turns IS NOT TRUE AND r.pool_free_fen >= 0;
+          AND r.pool_free_fen >= 0;
         IF holds THEN RETURN; END IF;
     END IF;
     SELECT array_agg(s.merchant_id) AS merchants, array_agg(r.pool_id) AS pools, array_agg(s.pool_id) AS drawn_from,

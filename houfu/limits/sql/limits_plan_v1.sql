@@ -43,12 +43,11 @@ BEGIN
     END IF;
     IF array_remove(_gate, _gate[1]) <> '{}' THEN RETURN; END IF;
 
-    IF own.from_one_pool THEN
+    IF own.from_one_pool THEN  -- what fits within the ratio and below the gate fits whatever is filed or let reach further
         SELECT min(r.pool_id) INTO one_pool
         FROM limits_reach_v1(own.merchants[1], own.stores, _gate[1], own.first, own.last) r
         CROSS JOIN LATERAL (SELECT own.fens[array_position(own.stores, r.store_id)] AS fen) w
-        HAVING count(*) FILTER (WHERE w.fen <= -r.over_fen AND r.room_fen IS NOT NULL AND NOT r.dynamic
-                                      AND r.turns IS NOT TRUE) = cardinality(own.stores)
+        HAVING count(*) FILTER (WHERE w.fen <= -r.over_fen AND NOT r.dynamic) = cardinality(own.stores)
            AND min(r.pool_id) = max(r.pool_id) AND count(r.pool_id) = count(*) AND sum(w.fen) <= min(r.pool_free_fen);
         IF one_pool IS NOT NULL THEN
             own_fen := none; pool_fen := _amount; temp_fen := none; pool_id := array_fill(one_pool, ARRAY[count]);
