@@ -311,6 +311,41 @@ def test_whoever_waits_too_long_is_told_so_in_the_order_in_which_they_came():
     scenario(steps())
 
 
+def test_what_was_told_that_it_is_late_leaves_the_queue_to_others():
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=1, queue=2, patience=0.01)
+        tasks = asking(coalescer, "first")
+        await desk.has_begun()
+        for _ in range(2):
+            tasks += asking(coalescer, "A1", merchant_id=1) + asking(coalescer, "B1", merchant_id=2)
+            assert {type(each) for each in await asyncio.gather(*tasks, return_exceptions=True)} == {IntakeDeadline}
+            assert coalescer.waiting == 0
+        coalescer.patience = 1000
+        tasks = asking(coalescer, "A2", merchant_id=1) + asking(coalescer, "B2", merchant_id=2)
+        await settled()
+        desk.open.set()
+        assert [each.id for each in await asyncio.gather(*tasks)] == ["A2", "B2"]
+        await coalescer.close()
+        assert desk.batches == [["first"], ["A2", "B2"]]
+
+    scenario(steps())
+
+
+def test_of_orders_asked_for_in_one_breath_each_is_said_to_be_late():
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=1, batch=2, patience=0)
+        outcomes = await coalescer.ask_all([order(f"D{n}") for n in range(3)])
+        desk.open.set()
+        await coalescer.close()
+        assert [(type(each), each.details) for each in outcomes] == [
+            (IntakeDeadline, {"id": f"D{n}"}) for n in range(3)
+        ]
+
+    scenario(steps())
+
+
 def test_an_order_whose_asker_has_gone_before_its_turn_is_not_decided():
     async def steps():
         desk = Desk(is_open=False)
@@ -323,6 +358,40 @@ def test_an_order_whose_asker_has_gone_before_its_turn_is_not_decided():
         await asyncio.gather(*tasks)
         await coalescer.close()
         assert desk.batches == [["first0"]]
+
+    scenario(steps())
+
+
+def test_orders_asked_for_in_one_breath_are_not_decided_once_their_asker_has_gone():
+    async def steps():
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=1)
+        tasks = await busy(coalescer, desk)
+        gone = asyncio.create_task(coalescer.ask_all([order("D1"), order("D2")]))
+        await settled()
+        gone.cancel()
+        desk.open.set()
+        await asyncio.gather(*tasks)
+        await coalescer.close()
+        assert desk.batches == [["first0"]]
+
+    scenario(steps())
+
+
+@pytest.mark.parametrize("ask", [lambda c: c.ask(order("D1")), lambda c: c.ask_all([order("D1")])])
+def test_whoever_goes_at_the_moment_of_the_answer_disturbs_nobody(ask):
+    async def steps():
+        faults = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+        desk = Desk(is_open=False)
+        coalescer = Coalescer(desk, lanes=1)
+        task = asyncio.create_task(ask(coalescer))
+        await desk.has_begun()
+        desk.open.set()
+        coalescer._threads.shutdown(wait=True)  # the answer is on its way to the loop, which has not looked yet
+        task.cancel()
+        await settled()
+        assert (task.cancelled(), coalescer.idle, faults) == (True, True, [])
 
     scenario(steps())
 
