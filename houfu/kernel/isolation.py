@@ -91,14 +91,14 @@ def word(by: InForce, pid: int, now: float) -> str:
         pid: process id of the database session that it is for; it opens no other.
         now: seconds since the epoch, by the database's clock.
     """
-    return _sealed(by.reach, by.label, int(now) + LIFE, pid)
+    return _sealed(_key(), by.reach, by.label, int(now) + LIFE, pid)
 
 
 @lru_cache(maxsize=256)
-def _sealed(reach: str, label: str, expiry: int, pid: int) -> str:
+def _sealed(key: bytes, reach: str, label: str, expiry: int, pid: int) -> str:
     """Seal a word; within a second, a busy session says the same one again and again."""
     said = f"{reach}|{quote(label)}|{expiry}"
-    return f"{said}|{hmac.digest(_key(), f'{said}|{pid}'.encode(), 'sha256').hex()}"
+    return f"{said}|{hmac.digest(key, f'{said}|{pid}'.encode(), 'sha256').hex()}"
 
 
 @lru_cache(maxsize=1)

@@ -127,7 +127,7 @@ def test_the_helpers_of_those_functions_are_bound_by_the_callers_policies(shops)
     word = there.word(a.merchant_id)
     them, store = b.merchant_id, b.store
     assert there.attempt(f"SELECT * FROM limits_facts_v1('{{{them}}}', '{{{store}}}')", word) == []
-    assert there.attempt(f"SELECT * FROM limits_reach_v1({them}, {store}, NULL, now(), now())", word) == []
+    assert there.attempt(f"SELECT * FROM limits_reach_v1({them}, '{{{store}}}', NULL, now(), now())", word) == []
     assert there.attempt(f"SELECT * FROM limits_pool_usable_v1({them}, 1, now(), 5)", word) == []
     assert there.attempt(f"SELECT * FROM limits_pool_turns_v1({them}, 1, now(), now())", word) == []
     plan = f"SELECT * FROM limits_plan_v1('{{{them}}}', '{{{store}}}', '{{1}}', '{{2025-11-10}}', '{{NULL}}')"

@@ -26,7 +26,7 @@ BEGIN
                AND l.state <> 'repaid' AND l.due_at < t.ends)) AS may_draw,
            bool_and(t.fen <= coalesce(o.balance_fen, 0)) AS enough, min(t.begins) AS first, max(t.ends) AS last,
            count(*) <= FEW AND bool_and(coalesce(o.balance_fen, 0) = 0)
-               AND min(t.merchant_id) = max(t.merchant_id) AS from_one_pool
+               AND min(t.merchant_id) = max(t.merchant_id) AS bare
     INTO own
     FROM (SELECT _merchant[n] AS merchant_id, _store[n] AS store_id, sum(_amount[n])::bigint AS fen, min(_at[n]) AS begins,
                  max(_at[n]) AS ends
@@ -43,7 +43,7 @@ BEGIN
     END IF;
     IF array_remove(_gate, _gate[1]) <> '{}' THEN RETURN; END IF;
 
-    IF own.from_one_pool THEN  -- what fits within the ratio and below the gate fits whatever is filed or let reach further
+    IF own.bare THEN  -- what fits within the ratio and below the gate fits whatever is filed or let reach further
         SELECT min(r.pool_id) INTO one_pool
         FROM limits_reach_v1(own.merchants[1], own.stores, _gate[1], own.first, own.last) r
         CROSS JOIN LATERAL (SELECT own.fens[array_position(own.stores, r.store_id)] AS fen) w
