@@ -346,28 +346,13 @@ def test_of_orders_asked_for_in_one_breath_each_is_said_to_be_late():
     scenario(steps())
 
 
-def test_an_order_whose_asker_has_gone_before_its_turn_is_not_decided():
+@pytest.mark.parametrize("ask", [lambda c: c.ask(order("D1")), lambda c: c.ask_all([order("D1"), order("D2")])])
+def test_an_order_whose_asker_has_gone_before_its_turn_is_not_decided(ask):
     async def steps():
         desk = Desk(is_open=False)
         coalescer = Coalescer(desk, lanes=1)
         tasks = await busy(coalescer, desk)
-        gone = asking(coalescer, "D1")[0]
-        await settled()
-        gone.cancel()
-        desk.open.set()
-        await asyncio.gather(*tasks)
-        await coalescer.close()
-        assert desk.batches == [["first0"]]
-
-    scenario(steps())
-
-
-def test_orders_asked_for_in_one_breath_are_not_decided_once_their_asker_has_gone():
-    async def steps():
-        desk = Desk(is_open=False)
-        coalescer = Coalescer(desk, lanes=1)
-        tasks = await busy(coalescer, desk)
-        gone = asyncio.create_task(coalescer.ask_all([order("D1"), order("D2")]))
+        gone = asyncio.create_task(ask(coalescer))
         await settled()
         gone.cancel()
         desk.open.set()
